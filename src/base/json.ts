@@ -1,5 +1,5 @@
 // JSON that survives untrusted input: numbers beyond 2^53 keep their digits, `__proto__` stays a key, and every key is read as it is written.
-import { hash } from 'node:crypto';
+import { parseDeepJson } from './deep-json.ts';
 import { hasEscapedKey, parseEscapedKeys } from './escaped-keys.ts';
 
 /** Any JSON value. A number that a double cannot hold is a raw JSON object (`JSON.isRawJSON`). */
@@ -72,8 +72,11 @@ export function parseJson(text: string): Json {
   return hasEscapedKey(text) ? parseEscapedKeys(text, parseNumbers) : parseNumbers(text);
 }
 
+/** An exponent of three digits may lead beyond what a double reaches; what goes on behind it, as in an id of hex digits, is no number. */
+const farExponent = /\de[+-]?\d{3,}(?![\w"+-])/i;
+
 function parseNumbers(text: string): Json {
-  if (!mayHoldInexactNumber(text)) return JSON.parse(text) as Json;
+  if (!mayHoldInexactNumber(text) && !farExponent.test(text)) return JSON.parse(text) as Json;
   try {
     return raw.parse(text, (_key, value, { source }) =>
       typeof value === 'number' && source !== undefined ? (inexact(value, source) ?? value) : value,
@@ -90,9 +93,14 @@ function inexact(value: number, source: string): object | undefined {
   return isHeld(value, source) ? undefined : raw.rawJSON(source);
 }
 
+/** Nearer to 0 a double holds ever fewer digits, and at last none. */
+const smallestExact = 2 ** -1022;
+
 /** True where the number that the text was read as stands for it; false for a text that is no number. */
 function isHeld(value: number, source: string): boolean {
-  return String(value) === source || (Number.isFinite(value) && significantDigits(source) <= longestExact);
+  if (String(value) === source) return true;
+  const digits = significantDigits(source);
+  return Number.isFinite(value) && digits <= longestExact && (digits === 0 || Math.abs(value) >= smallestExact);
 }
 
 /** Digits between the first and the last that is not 0; the exponent does not count. Goes through the text once: numbers can be long. */
@@ -213,40 +221,6 @@ export function canonicalJson(value: Json, omit: ReadonlySet<string> = noKeys): 
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
   const copy = sortedCopy(value, omit);
   return copy === undefined ? written(value, omit) : JSON.stringify(copy);
-}
-
-// Parsing that survives any nesting: a reviver recurses and overflows the stack at some 2,500 levels, JSON.parse alone does not.
-
-/** Strings, so that digits inside of them are passed over, and numbers; without nested repetition, so that long strings cost no stack. */
-const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/gs;
-
-/**
- * Parses JSON of any depth and replaces each number by what `number` makes of its text, or keeps it where that is undefined. Several
- * times slower than a parse with a reviver. Throws a SyntaxError as `JSON.parse` does.
- */
-export function parseDeepJson(text: string, number: (source: string) => object | undefined): unknown {
-  // Checks the text as it came: what stands in for numbers below must not hide a fault.
-  JSON.parse(text);
-  const found: object[] = [];
-  // No document holds its own hash, however its text is escaped.
-  const mark = `${hash('sha256', text, 'hex')}:`;
-  const marked = text.replace(tokens, (token) => {
-    const kept = token.startsWith('"') ? undefined : number(token);
-    return kept === undefined ? token : `"${mark}${found.push(kept) - 1}"`;
-  });
-  const root = [JSON.parse(marked) as unknown];
-  const pending: unknown[] = [root];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    const members = node as Record<string, unknown>;
-    for (const key of Object.keys(members)) {
-      const value = members[key];
-      if (typeof value === 'object' && value !== null) pending.push(value);
-      // Plain assignment would set the prototype when the key is __proto__; the property is there already, so only its value changes.
-      else if (typeof value === 'string' && value.startsWith(mark))
-        Object.defineProperty(members, key, { value: found[Number(value.slice(mark.length))] });
-    }
-  }
-  return root[0];
 }
 
 /**

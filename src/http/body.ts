@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { PenstockError } from '../base/errors.ts';
@@ -68,7 +69,9 @@ const cutChunks = {
   zstd: { ...chunks, finishFlush: zlib.constants.ZSTD_e_flush },
 };
 
-const decoders: Readonly<Record<string, (body: Buffer, cut: boolean) => Transform>> = {
+type Decoder = (body: Buffer, cut: boolean) => Transform;
+
+const decoders: Readonly<Record<string, Decoder>> = {
   gzip: (_, cut) => zlib.createGunzip(cut ? cutChunks.gzip : chunks),
   'x-gzip': (_, cut) => zlib.createGunzip(cut ? cutChunks.gzip : chunks),
   // Some servers send deflate without the zlib wrapper; its first byte tells.
@@ -103,7 +106,8 @@ export function compressionOf(body: Buffer): 'gzip' | 'zstd' | undefined {
 /**
  * Undoes `Content-Encoding`, never producing more than `maxBytes`; with `cut` the beginning is enough.
  *
- * Throws PEN_HTTP_TOO_LARGE for what would grow larger and PEN_HTTP_BAD_BODY for what cannot be decoded.
+ * A text that is not compressed, whatever is said of it, stays as it is. Throws PEN_HTTP_TOO_LARGE for what would grow larger and
+ * PEN_HTTP_BAD_BODY for what cannot be decoded.
  */
 export async function decompress(
   body: Buffer,
@@ -135,14 +139,29 @@ async function decodeOne(
       `the answer is encoded as "${shortened(encoding, 'a name')}", which Penstock does not read`,
     );
   const decoded = new Body(maxBytes, share, body.length);
+  try {
+    await decodeFrames(body, decoder, { decoded, share, encoding, maxBytes, cut }, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof PenstockError) throw error;
+    // Some servers say so of what they, or what is before them, did not compress. What is compressed is no text.
+    if (isUtf8(body)) return body;
+    throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is not valid ${encoding}: it is damaged or was cut off`, {
+      cause: error,
+    });
+  }
+  return decoded.bytes();
+}
+
+async function decodeFrames(body: Buffer, decoder: Decoder, decoding: Decoding, signal: AbortSignal): Promise<void> {
+  const { decoded, encoding, maxBytes, cut } = decoding;
   for (let [rest, frames] = [body, 0]; frames === 0 || !rest.every(isPadding); frames += 1) {
     if (frames >= mostFrames)
       throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is more than ${mostFrames} frames of ${encoding}`);
-    const read = await decodeFrame(rest, decoder(rest, cut), { decoded, share, encoding, maxBytes, cut }, signal);
+    const read = await decodeFrame(rest, decoder(rest, cut), decoding, signal);
     if (!framed.has(encoding) || read === 0 || (cut && decoded.length >= maxBytes)) break;
     rest = rest.subarray(read);
   }
-  return decoded.bytes();
 }
 
 interface Decoding {
@@ -157,7 +176,7 @@ interface Decoding {
 async function decodeFrame(
   body: Buffer,
   stream: Transform & { readonly bytesWritten?: number },
-  { decoded, share, encoding, maxBytes, cut }: Decoding,
+  { decoded, share, maxBytes, cut }: Decoding,
   signal: AbortSignal,
 ): Promise<number> {
   const onAbort = (): void => {
@@ -177,12 +196,6 @@ async function decodeFrame(
       signal.throwIfAborted();
     }
     return stream.bytesWritten ?? body.length;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof PenstockError) throw error;
-    throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is not valid ${encoding}: it is damaged or was cut off`, {
-      cause: error,
-    });
   } finally {
     signal.removeEventListener('abort', onAbort);
     stream.destroy();

@@ -5,6 +5,7 @@ import { buildConnector, Pool } from 'undici';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { connectFault, watchErrors } from './fault.ts';
+import { passOverInterim } from './interim.ts';
 import { patientLookup } from './lookup.ts';
 import type { Proxy } from './proxy.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -40,6 +41,7 @@ export function directConnect(tls: LoadedTls): Connect {
       if (error !== null) return callback(connectFault(error, origin), null);
       const fault = socket instanceof TLSSocket ? pinFault(socket, pin) : undefined;
       watchErrors(socket);
+      passOverInterim(socket);
       if (fault === undefined) return callback(null, socket);
       socket.destroy();
       return callback(fault, null);

@@ -104,15 +104,10 @@ export function connectFault(error: unknown, origin: string): PenstockError {
   return new PenstockError('PEN_HTTP_UNREACHABLE', `no connection to ${origin}: ${wordsOf(error)}`, details);
 }
 
-/** What undici says of answers that came and that it does not take; in its words the connection broke. */
-const refusedAnswers: Readonly<Record<string, string>> = {
-  'bad response': 'begins with "100 Continue", which nobody asked for: let the server, or what is before it, send none',
-  'bad upgrade': 'wants to go on in another protocol (101), which nobody asked for',
-};
-
 function invalidWords(error: unknown, code: string): string | undefined {
   const words = wordsOf(error);
-  if (refusedAnswers[words] !== undefined) return refusedAnswers[words];
+  // In undici's words the connection broke.
+  if (words === 'bad upgrade') return 'wants to go on in another protocol (101), which nobody asked for';
   if (code === 'ERR_ASSERTION') return 'is not valid HTTP: it has no status that there is';
   const isInvalid =
     (error as Error).name === 'HTTPParserError' || /^UND_ERR_(HEADERS_OVERFLOW|RES_CONTENT_LENGTH_MISMATCH)$/.test(code);

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { parseDeepJson } from '../../src/base/json.ts';
+import { parseDeepJson } from '../../src/base/deep-json.ts';
 
 const long = (source: string): object | undefined => (/\d{16}/.test(source) ? { source } : undefined);
 

@@ -70,3 +70,28 @@ describe('a page with what no JSON may hold', () => {
     expect((await faultOf(openVendor(vendorConnector({}), () => ({ body }))))?.code).toBe('PEN_SOURCE_BAD_REPLY');
   });
 });
+
+it.each([
+  [")]}',", ''],
+  [")]}'\n", ''],
+  ['while(1);', ''],
+  [' for (;;);\r\n', ''],
+  ['\ufeff\ufeff', ''],
+  ['\n \ufeff', '\n'],
+  ['', '\0\0'],
+])('reads what stands between %j and %j, and labels nothing of it', async (before, after) => {
+  for (const [settings, body] of [
+    [{}, `{"data":[${good}],"next":null}`],
+    [{ records: '$' }, `[${good}]`],
+  ] as const)
+    expect(await recordsOf(`${before}${body}${after}`, settings)).toEqual([goodRecord]);
+  expect(await recordsOf(`${before}{"data":[{"id":2,"note":"a\u0001"}]}${after}`)).toMatchObject([{ labels: ['mended'] }]);
+});
+
+it.each(['', ';', '<!-- 3 ms -->', '\n{"data":[]}', ')'])('takes no reply whose end is not where it says: %j', async (after) => {
+  const fault = await faultOf(
+    openVendor(vendorConnector({}), () => ({ body: `)]}',{"data":[${good}]${after === '' ? '' : '}'}${after}` })),
+  );
+
+  expect(fault?.code).toBe('PEN_SOURCE_BAD_REPLY');
+});

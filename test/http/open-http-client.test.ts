@@ -141,13 +141,30 @@ describe('an exchange', () => {
   });
 
   it.each([
+    ['gzip', '{"who":"Zo\u00eb"}'],
+    ['zstd', '[1,2,3]'],
+    ['deflate', 'xa,b\n1,2\n'],
+    ['deflate', '{"a":1}'],
+    ['br', '{"a":1}'],
+    ['br, gzip', '\ufeff[]'],
+    ['gzip', ' '],
+  ])('takes a text that is said to be %s for what it is: %s', async (encoding, text) => {
+    const url = await server((_request, response) => response.writeHead(200, { 'content-encoding': encoding }).end(text));
+
+    const answer = await (await client()).request(get(url));
+
+    expect(answer.body.toString()).toBe(text);
+  });
+
+  it.each([
     ['a file of zstd that was cut off', undefined, frames.subarray(0, -4)],
     ['zstd with other bytes behind it', 'zstd', Buffer.concat([frames, Buffer.from('junk')])],
     ['br whose last stream was cut off', 'br', streams(zlib.brotliCompressSync).subarray(0, -2)],
     ['deflate whose last stream was cut off', 'deflate', streams(zlib.deflateSync).subarray(0, -2)],
     ['a file of gzip that was cut off', undefined, members.subarray(0, -4)],
     ['an unknown encoding', 'exi', Buffer.from('x')],
-    ['damaged gzip', 'gzip', Buffer.from('not gzip at all')],
+    ['damaged gzip', 'gzip', Buffer.concat([zlib.gzipSync('[1,2,3]').subarray(0, 10), Buffer.from('not gzip at all')])],
+    ['gzip without its first bytes', 'gzip', zlib.gzipSync('[1,2,3]').subarray(2)],
     ['gzip cut off', 'gzip', zlib.gzipSync('x'.repeat(1000)).subarray(0, 15)],
   ])('refuses %s', async (_name, encoding, body) => {
     const headers = encoding === undefined ? {} : { 'content-encoding': encoding };

@@ -220,10 +220,6 @@ it('splunk_hec: text with a lone surrogate becomes well-formed', async () => {
 });
 
 it.each([
-  [
-    'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok',
-    'begins with "100 Continue", which nobody asked for',
-  ],
   ['HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n', 'wants to go on in another protocol (101)'],
   ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok', 'is not valid HTTP'],
   ['HTTP/1.1 000 Denied\r\ncontent-length: 2\r\n\r\nok', 'is not valid HTTP: it has no status that there is'],
