@@ -12,6 +12,7 @@ import { listen } from '../http/servers.ts';
 import { batchOf, numbered, openContext, outgoing } from '../sinks/batches.ts';
 import { envelopes, hecOptions, hecToken, ok } from '../sinks/hec.ts';
 import { openReceiver } from '../sinks/http-receiver.ts';
+import { manualClock } from '../sinks/sink-bench.ts';
 
 const { signal } = new AbortController();
 const names = fc.string({ minLength: 1, maxLength: 40 });
@@ -217,11 +218,14 @@ describe('with certificates', () => {
 });
 
 it('A receiver that stalls after its headers is given up as uncertain', async () => {
+  const { seams, advance } = manualClock();
+  const timeoutMs = 30_000;
   await using hec = await openReceiver(() => (response) => {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': '40' });
-    response.write('{"text":');
+    // Its time is over once the request is there, however long that took: it was sent then.
+    response.write('{"text":', () => advance(timeoutMs));
   });
-  await using context = await openContext({ timeoutMs: 150 });
+  await using context = await openContext({ timeoutMs, seams });
   await using sink = openSplunkHec(hecOptions(hec.url), context);
 
   await expect(sink.send(batchOf(sink, numbered(1)), signal)).resolves.toMatchObject({ all: { kind: 'uncertain' } });

@@ -3,9 +3,10 @@ import { setImmediate } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
-import { systemSeams } from '../../src/base/seams.ts';
+import { type Seams, systemSeams } from '../../src/base/seams.ts';
 import type { HttpClient, HttpRequest } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
+import { manualClock } from '../sinks/sink-bench.ts';
 import { itInLongTests } from '../thorough.ts';
 import { type Handler, listen, serve } from './servers.ts';
 
@@ -14,8 +15,8 @@ afterEach(async () => {
   for (const one of disposables.splice(0).reverse()) await one[Symbol.asyncDispose]();
 });
 
-async function client(): Promise<HttpClient> {
-  const opened = await openHttpClient({ userAgent: 'penstock/test' }, systemSeams(), {});
+async function client(seams: Seams = systemSeams()): Promise<HttpClient> {
+  const opened = await openHttpClient({ userAgent: 'penstock/test' }, seams, {});
   disposables.push(opened);
   return opened;
 }
@@ -33,10 +34,11 @@ async function rawServer(onSocket: (socket: net.Socket) => void): Promise<string
   return `http://127.0.0.1:${listening.port}/`;
 }
 
+const timeoutMs = 60_000;
 const get = (url: string, more: Partial<HttpRequest> = {}): HttpRequest => ({
   method: 'GET',
   url: new URL(url),
-  timeoutMs: 5000,
+  timeoutMs,
   maxBytes: 1_000_000,
   ...more,
 });
@@ -249,20 +251,23 @@ describe('caps', () => {
 
 describe('time', () => {
   it('gives up on a server that sends headers and stalls', async () => {
-    const url = await server((_request, response) => response.writeHead(200).write('x'));
+    // Its time is over once the request is there, however long that took: it was sent then.
+    const { seams, advance } = manualClock();
+    const url = await server((_request, response) => response.writeHead(200).write('x', () => advance(timeoutMs)));
 
-    const fault = await faultOf((await client()).request(get(url, { timeoutMs: 150 })));
+    const fault = await faultOf((await client(seams)).request(get(url)));
 
     expect(fault).toEqual({ code: 'PEN_HTTP_TIMEOUT', sent: true });
   });
 
   it('gives up on a server that trickles one byte at a time', async () => {
+    const { seams, advance } = manualClock();
     const url = await server((_request, response) => {
-      const timer = setInterval(() => response.write('x'), 20);
+      const timer = setInterval(() => response.write('x', () => advance(timeoutMs / 4)), 5);
       response.on('close', () => clearInterval(timer));
     });
 
-    const fault = await faultOf((await client()).request(get(url, { timeoutMs: 200 })));
+    const fault = await faultOf((await client(seams)).request(get(url)));
 
     expect(fault).toEqual({ code: 'PEN_HTTP_TIMEOUT', sent: true });
   });

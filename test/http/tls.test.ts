@@ -24,7 +24,7 @@ async function client(settings: Partial<HttpClientSettings> = {}, environment: R
   return opened;
 }
 
-const get = (url: string): HttpRequest => ({ method: 'GET', url: new URL(url), timeoutMs: 5000, maxBytes: 1_000_000 });
+const get = (url: string): HttpRequest => ({ method: 'GET', url: new URL(url), timeoutMs: 60_000, maxBytes: 1_000_000 });
 const faultOf = async (promise: Promise<unknown>): Promise<PenstockError> =>
   (await promise.catch((error: unknown) => error)) as PenstockError;
 

@@ -113,6 +113,8 @@ it('says after a second that another daemon has the lock, and nothing of that wh
   const alone = [...lines];
 
   const second = lock(60_000);
+  // It has looked, and waits: the timer of its word and that of its next look.
+  await expect.poll(() => clock.pending, { interval: 1 }).toBe(2);
   await clock.advance(900);
   const early = [...lines];
   await clock.advance(5000);

@@ -157,13 +157,16 @@ describe.runIf(hasPostgres())('commits without records', () => {
 
     // As of twelve sources that are polled ten times in half a second, one after the other.
     const under: Promise<void>[] = [];
+    const begun = performance.now();
     for (let poll = 0; poll < 120; poll += 1) {
       under.push(journal.append(quietCommit(names[poll % names.length] ?? '', 1)));
       await new Promise((resolve) => setTimeout(resolve, 4));
     }
     await Promise.all(under);
 
-    expect(commits()).toBeLessThan(30);
+    // A machine that takes longer for these polls has more seconds, and so more statements.
+    const seconds = (performance.now() - begun) / 1000;
+    expect(commits()).toBeLessThan(Math.max(30, 45 * seconds));
     expect((await journal.ledger()).sources['s0']).toMatchObject({ duplicate: 10 });
   });
 });

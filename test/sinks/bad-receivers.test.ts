@@ -26,10 +26,13 @@ const sinks: readonly (readonly [string, (url: string, context: SinkContext) => 
 /** A success for all of them: a store gives a tag, and says nothing else. */
 const taken = ({ method }: Seen, headers: Readonly<Record<string, string>> = {}): Reply =>
   method === 'PUT' ? { status: 200, headers: { etag: '"1"', ...headers } } : { ...ok, headers };
-const never = (): void => undefined;
-const dribble = (response: ServerResponse): void => {
+type Bad = (response: ServerResponse, pass: (ms: number) => void) => void;
+const timeoutMs = 30_000;
+// The time of a request is over once it is there, however long that took: it was sent then.
+const never: Bad = (_response, pass) => pass(timeoutMs);
+const dribble: Bad = (response, pass) => {
   response.writeHead(200, { 'content-length': '1000' });
-  const timer = setInterval(() => response.write('x'), 20);
+  const timer = setInterval(() => response.write('x', () => pass(timeoutMs / 4)), 5);
   response.on('close', () => clearInterval(timer));
 };
 const resetMidBody = (response: ServerResponse): void => {
@@ -49,12 +52,13 @@ it.each(
         ['resets in the middle of its answer', resetMidBody],
         ['closes without an answer', (response) => void response.destroy()],
         ['does not speak HTTP', noHttp],
-      ] satisfies [string, Reply][]
+      ] satisfies [string, Bad][]
     ).map(([what, reply]) => ({ name, open, what, reply })),
   ),
 )('$name: a receiver that $what is uncertain', async ({ open, reply }) => {
-  await using receiver = await openReceiver(() => reply);
-  await using context = await openContext({ timeoutMs: 200 });
+  const { seams, advance } = manualClock();
+  await using receiver = await openReceiver(() => (response) => reply(response, advance));
+  await using context = await openContext({ timeoutMs, seams });
   await using sink = open(receiver.url, context);
 
   expect(kinds(settled(await sink.send(batchOf(sink, numbered(2)), signal)))).toBe('uncertain');
@@ -83,7 +87,7 @@ it.each(sinks)('%s: a proxy that refuses us holds, for nobody was asked', async 
 });
 
 it.each(sinks)('%s: an abort rejects with its reason', async (_, open) => {
-  await using receiver = await openReceiver(() => never);
+  await using receiver = await openReceiver(() => () => undefined);
   await using context = await openContext();
   await using sink = open(receiver.url, context);
   const controller = new AbortController();

@@ -6,6 +6,7 @@ import { http, openHttp } from '../../src/sinks/http/index.ts';
 import { batchOf, kinds, numbered, openContext, settled } from './batches.ts';
 import { httpOptions } from './http-options.ts';
 import { openReceiver } from './http-receiver.ts';
+import { manualClock } from './sink-bench.ts';
 
 const { signal } = new AbortController();
 const { privateKey, publicKey } = generateKeyPairSync('rsa', {
@@ -138,8 +139,11 @@ it('asks once more with a new token where one is refused, and then holds', async
 });
 
 it('does not wait for a token longer than for an answer, and calls nothing sent', async () => {
-  await using receiver = await openReceiver(() => () => undefined);
-  await using context = await openContext({ timeoutMs: 100 });
+  // The time is over once the request for the token is there, however long that took.
+  const { seams, advance } = manualClock();
+  const timeoutMs = 30_000;
+  await using receiver = await openReceiver(() => () => advance(timeoutMs));
+  await using context = await openContext({ timeoutMs, seams });
   const oauth2 = { token_url: `${receiver.url}/token`, client_id: 'id', client_secret: 'very-secret' };
   const key = { client_email: 'p@p', private_key: privateKey, token_uri: `${receiver.url}/token` };
   const ways = [{ oauth2 }, { google_service_account: JSON.stringify(key) }];
