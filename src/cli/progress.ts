@@ -1,5 +1,5 @@
 // How far long work got, how fast it goes and how long it will take.
-import { isObject } from '../base/json.ts';
+import { isObject, type Json } from '../base/json.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { Job } from '../journal/journal.ts';
 import type { Output } from './output.ts';
@@ -29,7 +29,8 @@ export function stageOf({ kind, progress }: Told): Stage {
   if (typeof done === 'number' && typeof total === 'number') {
     // Which of the stored events a replay sends is known only where they are read.
     const counted = kind === 'replay' ? 'stored events looked through' : 'events';
-    return { text: `${done} of ${total} ${counted}`, part: total === 0 ? 1 : bounded(done / total), count: done, unit: 'events' };
+    const text = `${done} of ${total} ${counted}${deletedIn(progress)}`;
+    return { text, part: total === 0 ? 1 : bounded(done / total), count: done, unit: 'events' };
   }
   if (typeof files === 'number') {
     const text = `${number(files_done)} of ${files} files, ${soFar}, ${number(progress['new'])} of them new`;
@@ -38,6 +39,13 @@ export function stageOf({ kind, progress }: Told): Stage {
   if (typeof at !== 'number') return { text: Object.keys(progress).length === 0 ? 'done' : JSON.stringify(progress), ...records };
   const part = typeof from === 'number' && typeof to === 'number' && to > from ? bounded((at - from) / (to - from)) : undefined;
   return { text: `up to ${new Date(at).toISOString()}, ${soFar}`, part, ...records };
+}
+
+/** What a replay says of events that it could not send, because the journal does not have them any more. */
+function deletedIn({ deleted, since }: { readonly [name: string]: Json }): string {
+  if (typeof deleted !== 'number') return '';
+  const rest = typeof since === 'number' ? `only what was received since ${new Date(since).toISOString()}` : 'nothing of them';
+  return `; the journal has ${rest}: ${deleted} older events were deleted (journal.keep), "penstock backfill" asks the vendor for them`;
 }
 
 /** Says in a few words how far a job got. */

@@ -77,6 +77,16 @@ it.each([
   [{ at: 1_795_168_800_000, fetched: 75, new: 70, duplicate: 5 }, 'up to 2026-11-20T10:00:00.000Z, 75 records so far'],
   [{ done: 3, total: 9 }, '3 of 9 events'],
   [{ done: 3, total: 9 }, '3 of 9 stored events looked through', 'replay'],
+  [
+    { done: 3, total: 3, deleted: 9, since: 1_795_168_800_000 },
+    '3 of 3 stored events looked through; the journal has only what was received since 2026-11-20T10:00:00.000Z: 9 older events were deleted (journal.keep), "penstock backfill" asks the vendor for them',
+    'replay',
+  ],
+  [
+    { done: 0, total: 0, deleted: 9 },
+    '0 of 0 stored events looked through; the journal has nothing of them: 9 older events were deleted (journal.keep), "penstock backfill" asks the vendor for them',
+    'replay',
+  ],
   [{ files: 2, files_done: 1, file: 'a.csv', fetched: 9, new: 4, duplicate: 5 }, '1 of 2 files, 9 records so far, 4 of them new'],
   [{ steps: 2 }, '{"steps":2}'],
 ])('says how far a job got: %j', (progress, words, kind = 'other') => {

@@ -222,6 +222,23 @@ describe.each([...enginesWhereThorough(), model])('a journal $kind', ({ place })
 });
 
 describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
+  it('says of each source how much of what was collected is still stored, and since when that was received', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s'), source('t')], [sink('a')]);
+    const first = await fill(journal, 1000);
+    await settleAll(journal, 'a');
+    const more = await fill(journal, 2000);
+
+    const stored = await journal.stored();
+
+    const left = journal.usage().records;
+    expect(left).toBeLessThan(first + more);
+    expect(stored).toEqual([
+      { source: 's', collected: first + more, stored: left, since: left > more ? 1000 : 2000 },
+      { source: 't', collected: 0, stored: 0, since: undefined },
+    ]);
+  });
+
   it('forgets ids beyond overlap and sweep under pressure, and no others', async () => {
     const day = 86_400_000;
     const seams = seamsAt(10 * day);

@@ -76,6 +76,7 @@ const journalMethods = [
   'jobs',
   'updateJob',
   'ledger',
+  'stored',
   'setHold',
   'holds',
 ] as const;

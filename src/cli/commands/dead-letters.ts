@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { snakeKeys } from '../../base/json.ts';
+import { normaliseKey } from '../../event/action-key.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
 import { requireKnown } from '../../operate/known-names.ts';
 import { withJournal } from '../../runtime/configured-journal.ts';
@@ -104,7 +105,7 @@ function withFilter(command: Command): Command {
     .addOption(configOption())
     .option('--source <name>', 'only of this source')
     .option('--code <code>', 'only with this code of the receiver')
-    .option('--action <key>', 'only with this action')
+    .option('--action <key>', 'only with this action', normaliseKey)
     .option('--from <time>', 'event time from', startOfTime)
     .option('--to <time>', 'event time to, inclusive', endOfTime)
     .option('--id <ids...>', 'only these letters');

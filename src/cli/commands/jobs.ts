@@ -3,6 +3,7 @@ import type { Command, Option } from 'commander';
 import { silentLog } from '../../base/log.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
+import { normaliseKey } from '../../event/action-key.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { JobKind } from '../../operate/jobs/runner.ts';
 import { configOption, durationOption, endOfTime, refuseSwapped, startOfTime } from '../arguments.ts';
@@ -90,7 +91,7 @@ function addReplay(program: Command, context: CommandContext): void {
     .requiredOption('--from <time>', 'first event time', startOfTime)
     .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)
     .option('--source <name>', 'only events of this source')
-    .option('--action <key>', 'only events with this action')
+    .option('--action <key>', 'only events with this action', normaliseKey)
     .addOption(configOption())
     .addOption(drainOption())
     .action(

@@ -6,6 +6,7 @@ import { nearest } from '../../base/nearest.ts';
 import type { Config } from '../../config/index.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { type Format, formats } from '../../event/event.ts';
+import type { Journal } from '../../journal/journal.ts';
 import { tail } from '../../operate/report/tail.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configuredSink } from '../../runtime/runtime.ts';
@@ -38,11 +39,24 @@ function remarkAction({ action }: TailOptions, { sources }: Config, { output }: 
   output.note(`no table has an action "${action}"${guess === undefined ? '' : `; did you mean "${guess}"?`}`);
 }
 
+/** Says since when there is something, where older records were asked for. */
+async function remarkDeleted({ source, since }: TailOptions, journal: Journal, { output }: CommandContext): Promise<void> {
+  if (since === undefined) return;
+  for (const one of await journal.stored()) {
+    const isWanted = (source ?? one.source) === one.source && one.stored < one.collected;
+    if (!isWanted || (one.since !== undefined && one.since < since)) continue;
+    const rest =
+      one.since === undefined ? 'nothing is stored' : `what is stored was received since ${new Date(one.since).toISOString()}`;
+    output.note(`source ${one.source}: older events have been deleted from the journal (journal.keep); ${rest}`);
+  }
+}
+
 async function follow(options: TailOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   using signals = catchSignals(silentLog());
   await withStoredJournal(options.config, seams, async (journal, config) => {
     remarkAction(options, config, context);
+    await remarkDeleted(options, journal, context);
     const request = { ...options, format: formatFor(options, config, output.isTerminal) };
     for await (const lines of tail(config, journal, request, seams, signals.stop)) {
       for (const line of lines) output.line(line);

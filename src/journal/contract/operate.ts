@@ -35,6 +35,16 @@ export interface Ledger {
   readonly rows: readonly LedgerRow[];
 }
 
+/** What the journal still has of what was collected from a source. */
+export interface StoredRecords {
+  readonly source: string;
+  /** Records that were collected, and how many of these are stored. */
+  readonly collected: number;
+  readonly stored: number;
+  /** When the oldest that is stored was received, milliseconds; undefined when none is. */
+  readonly since: number | undefined;
+}
+
 /** A count that disagreed with others and was set right. */
 export interface Correction {
   /** Wall clock, milliseconds since the epoch. */
@@ -92,6 +102,8 @@ interface DiskUsage {
 
 export interface Reports {
   ledger(): Promise<Ledger>;
+  /** Of each source, in the order of their names. */
+  stored(): Promise<readonly StoredRecords[]>;
   usage(): JournalUsage;
   /** Remembers or ends (null) a hold. */
   setHold(kind: 'source' | 'sink', name: string, hold: HoldNote | null): Promise<void>;

@@ -1,7 +1,7 @@
 import { type SinkTotals, type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../counts.ts';
-import type { Ledger, LedgerWindow, SkippedRange } from '../journal.ts';
+import type { Ledger, LedgerWindow, SkippedRange, StoredRecords } from '../journal.ts';
 import { kindName } from '../records/positions.ts';
-import { type WindowRow, windowOf } from '../records/rows.ts';
+import { type StoredRow, storedOf, type WindowRow, windowOf } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import type { Sql } from './database.ts';
 
@@ -66,4 +66,14 @@ export async function readLedgerIn(sql: Sql, s: string): Promise<Ledger> {
     sources: Object.fromEntries(sources.map(({ name, ...totals }) => [name, totals])),
     rows: rows.map(({ sink, source, new: fresh, letters, ...totals }) => ({ sink, source, totals, new: fresh, letters })),
   };
+}
+
+/** What is stored of each source's records. */
+export async function storedRecords({ db }: Pick<Core, 'db'>): Promise<StoredRecords[]> {
+  const rows = await db.query<StoredRow>(
+    `SELECT o.name AS source, (SELECT coalesce(sum(appended), 0) FROM ${db.s}.lanes l WHERE l.source = o.id) AS collected, coalesce(p.stored, 0) AS stored, p.since
+     FROM ${db.s}.sources o LEFT JOIN (SELECT source, sum(count) AS stored, min(received) AS since FROM ${db.s}.pages GROUP BY source) p ON p.source = o.id
+     ORDER BY o.name COLLATE "C"`,
+  );
+  return rows.map(storedOf);
 }

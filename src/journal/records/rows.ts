@@ -3,7 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import type { Log } from '../../base/log.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../counts.ts';
-import type { Job, LedgerWindow } from '../journal.ts';
+import type { Job, LedgerWindow, StoredRecords } from '../journal.ts';
 import { kindName } from './positions.ts';
 
 export interface WindowRow extends SourceTotals, Pick<LedgerWindow, 'key' | 'updated'> {
@@ -29,6 +29,13 @@ export function windowOf(source: string, row: WindowRow): LedgerWindow {
     updated,
   };
 }
+
+export interface StoredRow extends Omit<StoredRecords, 'since'> {
+  readonly since: number | null;
+}
+
+/** What a row says of a source's records. */
+export const storedOf = ({ since, ...row }: StoredRow): StoredRecords => ({ ...row, since: since ?? undefined });
 
 export interface JobRow extends Pick<Job, 'id' | 'kind' | 'state' | 'created'> {
   readonly args: string;

@@ -73,7 +73,7 @@ function reading({
   seen,
   state,
   ledger,
-}: Stores): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'noteOfAll' | 'windows' | 'connectorText' | 'ledger'> {
+}: Stores): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'noteOfAll' | 'windows' | 'connectorText' | 'ledger' | 'stored'> {
   const connector = core.db.prepare('SELECT text FROM connectors WHERE hash = ?');
   return {
     seen: async (source, entries) => seen.lookup(source, entries),
@@ -83,6 +83,7 @@ function reading({
     windows: async (source, from, to) => ledger.windows(source, from, to),
     connectorText: async (hash) => one<{ text: string }>(connector, hash)?.text,
     ledger: async () => ledger.ledger(),
+    stored: async () => ledger.stored(),
   };
 }
 

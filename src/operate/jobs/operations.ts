@@ -3,7 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import { importCsvFiles, runRange } from '../../collect/index.ts';
 import type { RangeProgress } from '../../collect/source.ts';
-import type { Job, LetterFilter, ReplayRequest } from '../../journal/journal.ts';
+import type { Job, Journal, LetterFilter, ReplayRequest } from '../../journal/journal.ts';
 import { type Runtime, runningSink, runningSource } from '../../runtime/runtime.ts';
 import { verify } from '../report/verify.ts';
 
@@ -97,6 +97,28 @@ function totalOf({ progress }: Job): number {
   return isObject(progress) && typeof progress['total'] === 'number' ? progress['total'] : 0;
 }
 
+/** What a replay cannot send any more. */
+interface Deleted {
+  /** Records of its sources that were collected and are not stored any more. */
+  readonly deleted: number;
+  /** What was received since then is stored, milliseconds; absent where nothing is. */
+  readonly since?: number;
+}
+
+/** Empty where all that was ever received in the range is stored: nothing happens after it is received. */
+async function deletedOf(journal: Journal, { source, from }: ReplayArguments): Promise<Deleted | Record<string, never>> {
+  const lacking = (await journal.stored()).filter(
+    (one) =>
+      (source === undefined || one.source === source) &&
+      one.stored < one.collected &&
+      (one.since === undefined || one.since >= from),
+  );
+  if (lacking.length === 0) return {};
+  const deleted = lacking.reduce((sum, { collected, stored }) => sum + collected - stored, 0);
+  const since = lacking.flatMap((one) => one.since ?? []);
+  return { deleted, ...(since.length > 0 && { since: Math.max(...since) }) };
+}
+
 /** Opens the job's lane, unless an earlier run did, and waits until the sink has settled everything in it. */
 async function drain(
   runtime: Runtime,
@@ -105,7 +127,7 @@ async function drain(
   what: ReplayRequest,
   report: (progress: Json) => void,
   signal: AbortSignal,
-): Promise<Json> {
+): Promise<{ readonly done: number; readonly total: number }> {
   const { total: remaining } = await runtime.journal.openReplay(job.id, sink, what);
   const total = Math.max(remaining, totalOf(job));
   let ms = lookEveryMs.first;
@@ -125,7 +147,9 @@ async function drain(
 export const replay: Operation = async (job, runtime, report, signal) => {
   const { sink, ...what } = job.args as ReplayArguments;
   runningSink(runtime, sink);
-  return drain(runtime, job, sink, { kind: 'stored', ...what }, report, signal);
+  const deleted = await deletedOf(runtime.journal, { sink, ...what });
+  const done = await drain(runtime, job, sink, { kind: 'stored', ...what }, report, signal);
+  return { ...done, ...deleted };
 };
 
 /** Maps and sends dead letters again; those that are refused again stay dead letters. */

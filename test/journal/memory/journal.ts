@@ -3,7 +3,7 @@
 import { PenstockError } from '../../../src/base/errors.ts';
 import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
 import { addCounts, sortedOut, zeroCounts } from '../../../src/journal/counts.ts';
-import type { Commit, Journal } from '../../../src/journal/journal.ts';
+import type { Commit, Journal, StoredRecords } from '../../../src/journal/journal.ts';
 import { plain } from '../records.ts';
 import { discard, lanesOf, matches, read, replaysOf, settle } from './delivery.ts';
 import { countsAt, type Entry, laneKey, type MemoryDisk, removeFrom, valueAt } from './disk.ts';
@@ -178,6 +178,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
         sources: Object.fromEntries([...disk.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
         rows: ledgerRows(disk),
       })),
+    stored: () => stepped('stored', () => [...disk.sources.keys()].sort().map((source) => storedOf(disk, source))),
     usage: () => ({
       usedBytes: 0,
       maxBytes: 0,
@@ -203,6 +204,14 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       wake();
     },
   };
+}
+
+/** It deletes nothing. */
+function storedOf({ lanes }: MemoryDisk, source: string): StoredRecords {
+  const all = (['live', 'backfill'] as const).flatMap((kind) => lanes.get(laneKey({ kind, source })) ?? []);
+  const received = all.map(({ record }) => record.received);
+  const since = received.length === 0 ? undefined : Math.min(...received);
+  return { source, collected: all.length, stored: all.length, since };
 }
 
 /** Whether the last call under the key was of the same attempt; takes note of it when not. */

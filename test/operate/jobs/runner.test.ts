@@ -88,6 +88,30 @@ it.each([
   expect(uids.toSorted()).toEqual(letters);
 });
 
+it.each([
+  { of: 'all sources', args: {}, said: { deleted: 7, since: 500 } },
+  { of: 'the source that lacks some', args: { source: 's' }, said: { deleted: 7, since: 500 } },
+  { of: 'a source that lacks none', args: { source: 't' }, said: {} },
+  { of: 'a source that has none', args: { source: 'u' }, said: { deleted: 3 } },
+  { of: 'a time since which all is there', args: { source: 's', from: 501 }, said: {} },
+])('says of a replay of $of what the journal does not have any more', async ({ args, said }) => {
+  await using journal = await temporaryJournal();
+  await journal.register([source('s'), source('t'), source('u')], [sink('a')]);
+  const stored = [
+    { source: 's', collected: 9, stored: 2, since: 500 },
+    { source: 't', collected: 2, stored: 2, since: 5 },
+    ...('source' in args && args.source === 'u' ? [{ source: 'u', collected: 3, stored: 0, since: undefined }] : []),
+  ];
+  await journal.insertJob('replay', { sink: 'a', from: 0, to: 1000, ...args });
+  const asked = { ...journal, stored: () => Promise.resolve(stored) };
+  const sinks = new Map([['a', {}]]);
+  await using _runner = new JobRunner({ journal: asked, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime);
+
+  await expect.poll(async () => (await journal.jobs())[0]?.state).toBe('done');
+
+  expect((await journal.jobs())[0]?.progress).toEqual({ done: 0, total: 0, ...said });
+});
+
 it('ends the hold of a source or of a sink, and fails with the known names where there is none', async () => {
   await using journal = await temporaryJournal();
   const released: string[] = [];

@@ -1,7 +1,7 @@
 import { type SinkTotals, type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../../counts.ts';
-import type { Ledger, LedgerWindow, SkippedRange } from '../../journal.ts';
+import type { Ledger, LedgerWindow, SkippedRange, StoredRecords } from '../../journal.ts';
 import { kindName } from '../../records/positions.ts';
-import { type WindowRow, windowOf } from '../../records/rows.ts';
+import { type StoredRow, storedOf, type WindowRow, windowOf } from '../../records/rows.ts';
 import type { Core } from '../core.ts';
 import { all } from '../file/database.ts';
 
@@ -27,6 +27,7 @@ export function openLedger(core: Pick<Core, 'db' | 'names'>) {
       if (count !== 0) adders.get(name)?.run(sink, source, count);
     },
     ledger: openReading(core),
+    stored: openStored(core),
     /** Windows that touch a range of event time, milliseconds, both inclusive, and those without time. */
     windows(sourceName: string, from: number, to: number): LedgerWindow[] {
       const source = names.source(sourceName);
@@ -34,6 +35,14 @@ export function openLedger(core: Pick<Core, 'db' | 'names'>) {
       return all<WindowRow>(selectWindows, source, from, to).map((row) => windowOf(sourceName, row));
     },
   };
+}
+
+function openStored({ db }: Pick<Core, 'db'>): () => StoredRecords[] {
+  const select = db.prepare(`
+    SELECT s.name AS source, (SELECT ifnull(sum(appended), 0) FROM lanes l WHERE l.source = s.id) AS collected, ifnull(p.stored, 0) AS stored, p.since
+    FROM sources s LEFT JOIN (SELECT source, sum(count) AS stored, min(received) AS since FROM pages GROUP BY source) p ON p.source = s.id
+    ORDER BY s.name`);
+  return () => all<StoredRow>(select).map(storedOf);
 }
 
 interface LedgerSqlRow extends SinkTotals {
