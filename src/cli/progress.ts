@@ -18,14 +18,16 @@ const number = (value: unknown): number => (typeof value === 'number' ? value : 
 const bounded = (part: number): number => Math.min(1, Math.max(0, part));
 
 /** What is told of a job: its row, or what of it is known here. */
-type Told = Pick<Job, 'progress'> & Partial<Pick<Job, 'kind'>>;
+type Told = Pick<Job, 'progress'> & Partial<Pick<Job, 'kind' | 'state'>>;
 
 /** How far a job got, by its row. */
-export function stageOf({ kind, progress }: Told): Stage {
+export function stageOf({ kind, progress, state }: Told): Stage {
   if (!isObject(progress)) return { text: 'waiting', count: 0, unit: 'records' };
   const { done, total, at, from, to, fetched, files, files_done } = progress;
   const records = { count: number(fetched), unit: 'records' };
-  const soFar = `${records.count} records so far`;
+  // A job that waits or runs has more to come, and one whose state is not known is watched.
+  const isOver = state === 'done' || state === 'failed' || state === 'cancelled';
+  const said = isOver ? `${records.count} records` : `${records.count} records so far`;
   if (typeof done === 'number' && typeof total === 'number') {
     // Which of the stored events a replay sends is known only where they are read.
     const counted = kind === 'replay' ? 'stored events looked through' : 'events';
@@ -33,12 +35,12 @@ export function stageOf({ kind, progress }: Told): Stage {
     return { text, part: total === 0 ? 1 : bounded(done / total), count: done, unit: 'events' };
   }
   if (typeof files === 'number') {
-    const text = `${number(files_done)} of ${files} files, ${soFar}, ${number(progress['new'])} of them new`;
+    const text = `${number(files_done)} of ${files} files, ${said}, ${number(progress['new'])} of them new`;
     return { text, part: files === 0 ? 1 : bounded(number(files_done) / files), ...records };
   }
   if (typeof at !== 'number') return { text: Object.keys(progress).length === 0 ? 'done' : JSON.stringify(progress), ...records };
   const part = typeof from === 'number' && typeof to === 'number' && to > from ? bounded((at - from) / (to - from)) : undefined;
-  return { text: `up to ${new Date(at).toISOString()}, ${soFar}`, part, ...records };
+  return { text: `up to ${new Date(at).toISOString()}, ${said}`, part, ...records };
 }
 
 /** What a replay says of events that it could not send, because the journal does not have them any more. */

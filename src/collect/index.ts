@@ -20,6 +20,7 @@ export {
   unknownActionsNote,
   unknownSampleNote,
 } from './memory/unknown-actions.ts';
+export { refusedFiles, refusedRange } from './older-records.ts';
 export { type ComparedRecord, compareRange } from './windows/compare.ts';
 export { pages } from './windows/pages.ts';
 export { runRange } from './windows/range.ts';

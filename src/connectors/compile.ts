@@ -52,6 +52,7 @@ function compile(bundle: Bundle, text: string, origin: string): Connector {
     origin,
     options: optionsSchema(spec.options),
     kind: spec.read.kind,
+    readsByTime: spec.read.kind === 'http_window' || (spec.read.kind === 'http_cursor' && spec.read.range !== undefined),
     keepsTokens: spec.auth?.oauth2_refresh_token !== undefined,
     defaults: readDefaults(spec),
     records: compileRecordRules(spec.record, table.spec.source),

@@ -20,6 +20,7 @@ export interface Connector {
   /** JSON Schema of `options:` with defaults; `secret: true` and `identity: true` mark properties. */
   readonly options: Json;
   readonly kind: Reader['kind'];
+  readonly readsByTime?: boolean;
   /** True where refresh tokens are kept on the machine that got them: no other one can go on. */
   readonly keepsTokens?: boolean;
   readonly defaults: ReadDefaults;
@@ -119,9 +120,8 @@ export interface RecordFacts {
   readonly time: number | undefined;
   /** True when something stands where the time should, but cannot be read. */
   readonly hasUnreadableTime?: boolean | undefined;
-  /** Normalised action key, for filters; undefined when there is none. */
+  /** Normalised action key, for filters, and the action as the vendor spells it; undefined when there is none. */
   readonly actionKey: string | undefined;
-  /** The action as the vendor spells it. */
   readonly action?: string | undefined;
   /** What goes into the journal: the redacted record, or its text when unreadable. */
   readonly record: Json;

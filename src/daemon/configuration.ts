@@ -55,11 +55,11 @@ export function logRegistration(report: RegistrationReport, log: Log): void {
     log.warn({ source: name }, 'a source in the journal is no longer configured; its stored events are still delivered');
 }
 
-function logRefusal(error: unknown, log: Log): void {
+function logRefusal(error: unknown, log: Log, level: 'error' | 'debug'): void {
   const said = 'configuration refused; the one in force stays';
   const faults = error instanceof PenstockError && Array.isArray(error.cause) ? (error.cause as readonly Fault[]) : [];
-  for (const fault of faults) log.error({ where: placeOf(fault), what: fault.what, fix: fault.fix }, said);
-  if (faults.length === 0) log.error({ err: asPenstockError(error) }, said);
+  for (const fault of faults) log[level]({ where: placeOf(fault), what: fault.what, fix: fault.fix }, said);
+  if (faults.length === 0) log[level]({ err: asPenstockError(error) }, said);
 }
 
 export class Configuration {
@@ -95,10 +95,10 @@ export class Configuration {
   /**
    * Loads the file, and applies the difference to what runs once a reload under way has ended. Rejects and changes nothing when the file is
    * faulty (PEN_CONFIG_INVALID with every fault), or changes what needs a new process. Jobs on what ends are interrupted and resume on what
-   * takes its place.
+   * takes its place. What is refused as it was the last time, and tried again by nobody's wish, is no news for the log.
    */
-  reload(jobs: JobRunner, file = this.#config.file): Promise<ReloadReport> {
-    const reloading = this.#turn.then(() => this.#reload(jobs, file));
+  reload(jobs: JobRunner, file = this.#config.file, isAgain = false): Promise<ReloadReport> {
+    const reloading = this.#turn.then(() => this.#reload(jobs, file, isAgain));
     this.#turn = reloading.catch(() => undefined);
     return reloading;
   }
@@ -109,7 +109,7 @@ export class Configuration {
     await this.#turn;
   }
 
-  async #reload(jobs: JobRunner, file: string): Promise<ReloadReport> {
+  async #reload(jobs: JobRunner, file: string, isAgain: boolean): Promise<ReloadReport> {
     const { log } = this.#runtime;
     try {
       const report = await this.#apply(jobs, file);
@@ -117,8 +117,9 @@ export class Configuration {
       log.info({ config: file, ...report }, 'configuration reloaded');
       return report;
     } catch (error) {
-      this.#refusal = explain(error);
-      logRefusal(error, log);
+      const refusal = explain(error);
+      logRefusal(error, log, isAgain && refusal === this.#refusal ? 'debug' : 'error');
+      this.#refusal = refusal;
       throw error;
     }
   }

@@ -60,7 +60,7 @@ export class Daemon implements AsyncDisposable {
     this.startJobs({ reload: (job, _runtime, report) => this.#reloadAs(job, report) });
     this.#watching = watchFiles(
       () => this.#configuration.current,
-      () => this.reload(),
+      (isAgain) => this.reload(undefined, isAgain),
       seams,
     );
     void this.#answers.keepWord(this.#stopping.signal);
@@ -74,9 +74,9 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Applies what has changed in the file, see {@link Configuration.reload}; only once the daemon is started. */
-  async reload(file?: string): Promise<ReloadReport> {
+  async reload(file?: string, isAgain = false): Promise<ReloadReport> {
     if (this.#jobs === undefined) throw new PenstockError('PEN_OPERATION_FAILED', 'the daemon is starting');
-    return this.#configuration.reload(this.#jobs, file);
+    return this.#configuration.reload(this.#jobs, file, isAgain);
   }
 
   status(): Promise<StatusReport> {

@@ -9,6 +9,7 @@ import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
 import { untilAnswered } from '../journal/until-answered.ts';
+import { requireFit } from '../operate/jobs/fit.ts';
 import type { JobKind } from '../operate/jobs/runner.ts';
 import { targetOf } from '../operate/jobs/target.ts';
 import { requireKnown } from '../operate/known-names.ts';
@@ -116,7 +117,7 @@ function insertJob(
 
 async function submitToDaemon(
   config: JournalPlace,
-  { seams, log }: Place,
+  { file, seams, log }: Place,
   request: JobRequest,
   isThere?: IsThere,
 ): Promise<JobOutcome> {
@@ -124,6 +125,7 @@ async function submitToDaemon(
   await refuseUnknown(journal, request.args);
   if (config.journal.database === undefined) await refuseUnknownToDaemon(config, seams, request.args);
   await refuseUnknownSource(journal, request.args);
+  await refuseUnfit(file, seams, request);
   const { id } = await insertJob(journal, seams, request);
   const hasReplicas = async (): Promise<boolean> => ((await journal.ownership.replicas()) ?? []).length > 0;
   const worker = config.journal.database === undefined ? isThere : hasReplicas;
@@ -162,17 +164,29 @@ async function refuseUnknownSource(journal: Journal, args: Json): Promise<void> 
   if (typeof sink === 'string' && typeof source === 'string') await requireKnown(journal, { source });
 }
 
-/** Before a job is written down: what it is for runs here. */
-function refuseUnknownHere(runtime: Runtime, args: Json): void {
-  const { kind, name } = targetOf(args) ?? {};
-  if (kind === 'source') runningSource(runtime, name ?? '');
-  if (kind === 'sink') runningSink(runtime, name ?? '');
+/** As far as this file tells: it may be about to change. */
+async function refuseUnfit(file: string, seams: Seams, { kind, args }: JobRequest): Promise<void> {
+  const target = targetOf(args);
+  if (target?.kind !== 'source') return;
+  const config = await readConfig(file, seams, { withoutSecrets: true }).catch((error: unknown) => {
+    if (error instanceof PenstockError && error.code === 'PEN_CONFIG_INVALID') return undefined;
+    throw error;
+  });
+  const source = config?.sources.find(({ name }) => name === target.name);
+  if (source !== undefined) requireFit(kind, source);
+}
+
+/** Before a job is written down: what it is for runs here, and can be asked for that. */
+function refuseHere(runtime: Runtime, { kind: job, args }: JobRequest): void {
+  const { kind, name = '' } = targetOf(args) ?? {};
+  if (kind === 'source') requireFit(job, runningSource(runtime, name).settings);
+  if (kind === 'sink') runningSink(runtime, name);
 }
 
 async function executeHere(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
   await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
   const { journal, sinks } = daemon.runtime;
-  refuseUnknownHere(daemon.runtime, request.args);
+  refuseHere(daemon.runtime, request);
   await refuseUnknownSource(journal, request.args);
   daemon.runtime.startSinks();
   const { id } = await insertJob(journal, seams, request);

@@ -12,7 +12,8 @@ const tryAgainMs = 60_000;
  */
 export function watchFiles(
   current: () => Config,
-  reload: () => Promise<unknown>,
+  /** `isAgain`: of what was refused before. */
+  reload: (isAgain: boolean) => Promise<unknown>,
   { clock }: Pick<Seams, 'clock'>,
 ): AsyncDisposable {
   const stop = new AbortController();
@@ -25,9 +26,10 @@ export function watchFiles(
     const isSettled = content === seen;
     seen = content;
     if (content === files.content || !isSettled) return;
-    if (refused?.content === content && clock.monotonic() - refused.at < tryAgainMs) return;
+    const isAgain = refused?.content === content;
+    if (isAgain && clock.monotonic() - (refused?.at ?? 0) < tryAgainMs) return;
     try {
-      await reload();
+      await reload(isAgain);
     } catch {
       // Logged where it was refused.
       refused = { content, at: clock.monotonic() };

@@ -93,6 +93,20 @@ it.each([
   expect(describeProgress({ kind, progress })).toBe(words);
 });
 
+it.each([
+  { state: 'running', range: '75 records so far', imported: '9 records so far, 4 of them new' },
+  { state: 'done', range: '75 records', imported: '9 records, 4 of them new' },
+  { state: 'failed', range: '75 records', imported: '9 records, 4 of them new' },
+  { state: 'cancelled', range: '75 records', imported: '9 records, 4 of them new' },
+] as const)('expects no more records of a job only once it is over: $state', ({ state, range, imported }) => {
+  const said = [
+    describeProgress({ state, progress: { at: 1_795_168_800_000, fetched: 75, new: 70, duplicate: 5 } }),
+    describeProgress({ state, progress: { files: 2, files_done: 1, file: 'a.csv', fetched: 9, new: 4, duplicate: 5 } }),
+  ];
+
+  expect(said).toEqual([`up to 2026-11-20T10:00:00.000Z, ${range}`, `1 of 2 files, ${imported}`]);
+});
+
 it('says how fast it goes and how long it will take, once that is more than chance', () => {
   const said: string[] = [];
   let now = 0;

@@ -5,14 +5,15 @@ import { virtualClock } from '../virtual-clock.ts';
 
 function watched({ watch = true, refuse = false } = {}) {
   const clock = virtualClock(0);
-  const state = { content: 'a', now: 'a', refuse, reloads: 0 };
+  const state = { content: 'a', now: 'a', refuse, reloads: 0, again: [] as boolean[] };
   const current = () =>
     ({
       watch,
       files: { content: state.content, contentNow: () => Promise.resolve(state.now) },
     }) as unknown as Config;
-  const reload = (): Promise<void> => {
+  const reload = (isAgain: boolean): Promise<void> => {
     state.reloads += 1;
+    state.again.push(isAgain);
     if (state.refuse) return Promise.reject(new Error('refused'));
     state.content = state.now;
     return Promise.resolve();
@@ -48,6 +49,7 @@ it('tries what was refused again after a minute, or when the files change', asyn
   await watching[Symbol.asyncDispose]();
 
   expect([atFirst, afterChange, afterMinute]).toEqual([1, 2, 3]);
+  expect(state.again).toEqual([false, false, true]);
 });
 
 it('looks at nothing without watch: true', async () => {

@@ -1,3 +1,6 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { isObject } from '../../src/base/json.ts';
 import { seededRandom } from '../../src/base/random.ts';
@@ -25,13 +28,17 @@ const codeOf = (event: ReceivedEvent): string | undefined => partsOf(event).meta
 
 async function setUp(
   seed: number,
-  { start = '15m', batch = { events: 50, wait: '100ms' } }: { start?: string; batch?: object } = {},
+  {
+    start = '15m',
+    batch = { events: 50, wait: '100ms' },
+    more = {},
+  }: { start?: string; batch?: object; more?: Readonly<Record<string, object>> } = {},
 ) {
   const vendors = await startVendors(seed);
   const receiver = await startReceiver(seededRandom(seed));
   const { 'anaconda-acme': anaconda, 'studio-acme': studio } = vendors.sources;
   const file = await configFile({
-    sources: { 'anaconda-acme': { ...anaconda, start }, 'studio-acme': { ...studio, start } },
+    sources: { 'anaconda-acme': { ...anaconda, start }, 'studio-acme': { ...studio, start }, ...more },
     sinks: { lake: { type: 'http', url: receiver.url, batch, in_flight: 1, backoff_max: '500ms' } },
   });
   return {
@@ -68,6 +75,15 @@ const misspelt = [
   { argv: ['backfill', 'studio-acne', '--from', '1h', '--to', '0s'], says: 'did you mean "studio-acme"?' },
   { argv: ['verify', 'studio-acne', '--from', '1h', '--to', '0s'], says: 'did you mean "studio-acme"?' },
   { argv: ['import', 'studio-acne', 'x.csv'], says: 'did you mean "studio-acme"?' },
+  {
+    argv: ['import', 'studio-acme', 'x.csv'],
+    says: 'source studio-acme: it does not read files\n  fix: collect an older range instead: penstock backfill studio-acme --from --to',
+  },
+  {
+    argv: ['backfill', 'files', '--from', '1h', '--to', '0s'],
+    says: 'source files: its records cannot be asked for by time (csv_directory)\n  fix: import the files: penstock import files FILE...',
+  },
+  { argv: ['verify', 'files', '--from', '1h', '--to', '0s'], says: 'fix: import the files: penstock import files FILE...' },
 ];
 
 /** What commands with a misspelt name said, and what the journal has of them. */
@@ -82,11 +98,20 @@ async function misspell(file: string): Promise<{ readonly said: string[]; readon
   return { said, jobs: after.filter(({ id }) => !before.some((job) => job.id === id)) };
 }
 
-it('refuses misspelt names with those that there are, beside the daemon and without it, and writes no job down', async () => {
-  await using scene = await setUp(94);
+it('refuses misspelt names and what a source cannot do, beside the daemon and without it, and writes no job down', async () => {
+  const files = {
+    connector: 'astra-csv',
+    options: { directory: await mkdtemp(join(tmpdir(), 'penstock-none-')), org_id: 'd04d1eb2-6a52-483e-ab16-faaad3d077a9' },
+    schedule: '1h',
+  };
+  await using scene = await setUp(94, { more: { files } });
   const { file } = scene;
   const daemon = penstock(['run', '-c', file]);
-  await untilStatus(file, 'records of both sources', ({ sources }) => sources.every(({ records }) => records.new > 0));
+  await untilStatus(
+    file,
+    'records of both vendors',
+    ({ sources }) => sources.filter(({ records }) => records.new > 0).length === 2,
+  );
 
   const beside = await misspell(file);
   daemon.child.kill('SIGTERM');

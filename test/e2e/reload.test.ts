@@ -125,6 +125,8 @@ it('refuses a faulty file with its faults, by command and at SIGHUP, and runs on
     code: 2,
     stderr: expect.stringContaining('journal.keep cannot change while the daemon runs\n  fix: restart the daemon'),
   });
+  const lines = daemon.stderr().split('\n');
+  expect(lines.filter((line) => line.includes('journal.keep cannot change'))).toHaveLength(1);
   expect(same).toMatchObject({ config: before.config, problems: [] });
   expect(timesSaid(daemon, 'configuration reloaded')).toBe(0);
 });

@@ -4,6 +4,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import { openContext, type SourceContext, untilRoom } from '../context.ts';
+import { refusedFiles } from '../older-records.ts';
 import type { SourceEnvironment } from '../source.ts';
 import { collectFile } from './poll.ts';
 
@@ -67,8 +68,7 @@ async function openDirectory(context: SourceContext, directory: string): Promise
   const reader = await (context.openDirectory?.(directory) ?? context.openReader());
   if (reader.kind === 'csv_directory') return reader;
   await reader[Symbol.asyncDispose]();
-  const fix = `collect an older range instead: penstock backfill ${context.settings.name} --from --to`;
-  throw new PenstockError('PEN_OPERATION_FAILED', 'it does not read files', { where: `source ${context.settings.name}`, fix });
+  throw refusedFiles(context.settings.connector, context.settings.name);
 }
 
 function find({ files, skipped }: FileListing, path: string): FileIdentity {

@@ -1,6 +1,6 @@
 // A range of time outside the live loop: a job's, with its own retries, or the sweep's.
 import { sleep } from '../../base/clock.ts';
-import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf, type PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import type { Reader, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
@@ -9,6 +9,7 @@ import { admit } from '../admit.ts';
 import { parseRange, type RangeCheckpoint } from '../checkpoint.ts';
 import { type Halt, openContext, type SourceContext } from '../context.ts';
 import { ownRow } from '../ledger-row.ts';
+import { refusedRange } from '../older-records.ts';
 import type { RangeJob, RangeProgress, SourceEnvironment } from '../source.ts';
 import type { WalkedPage } from './scan.ts';
 import { walk } from './walk.ts';
@@ -24,20 +25,11 @@ interface RangeOptions {
 /** Failures in a row, without a complete window between them, after which a range gives up. */
 const maxFailures = 10;
 
-const otherWays: Readonly<Record<Exclude<Reader['kind'], 'http_window'>, (source: string) => string>> = {
-  csv_directory: (source) => `import the files: penstock import ${source} FILE...`,
-  http_cursor: (source) => `read the log again, known records are left out: penstock sources reset ${source} --from TIME`,
-  pulsar_websocket: () => 'replay what is stored: penstock replay SINK --from --to',
-};
-
 /** A reader that can be asked for a time range; PEN_OPERATION_FAILED for files, streams, and cursors without a range. */
 export function windowReader(reader: Reader, source: string): WindowReader {
   if (reader.kind === 'http_window') return reader;
   if (reader.kind === 'http_cursor' && reader.range !== undefined) return reader.range;
-  throw new PenstockError('PEN_OPERATION_FAILED', `its records cannot be asked for by time (${reader.kind})`, {
-    where: `source ${source}`,
-    fix: otherWays[reader.kind](source),
-  });
+  throw refusedRange(reader, source);
 }
 
 /**

@@ -121,7 +121,8 @@ async function execute(job: Job, { runtime, own, outage }: JobContext, signal: A
       await sleep(seams.clock, journalPauseMs, signal).catch(() => undefined);
       return;
     }
-    log.error({ err: asPenstockError(error) }, 'job failed');
+    // A refused reload was logged where it was refused, with every fault on a line of its own.
+    if (job.kind !== 'reload') log.error({ err: asPenstockError(error) }, 'job failed');
     await journal
       .updateJob(job.id, { state: 'failed', error: explain(error) })
       .catch((again: unknown) => log.warn({ err: again }, 'the failure of a job could not be saved, it runs again'));
