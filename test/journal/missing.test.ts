@@ -13,13 +13,18 @@ async function world() {
     const engine = postgresEngine(url, schema, name);
     return openPostgres(engine, { ...journalOptions(''), engine });
   };
-  const dies = (name: string, ago: string) =>
-    onServer(url, (client) =>
-      client.query(
+  const dies = (name: string, ago: string, sinks: readonly string[] = []) =>
+    onServer(url, async (client) => {
+      const id = `${name}~${ago}`;
+      await client.query(
         `INSERT INTO ${schema}.members (id, name, expires, seen, host, version) VALUES ($1, $2, now() - $3::interval, now() - $3::interval, 'h', '1')`,
-        [`${name}~${ago}`, name, ago],
-      ),
-    );
+        [id, name, ago],
+      );
+      await client.query(
+        `INSERT INTO ${schema}.registrations (member, kind, name) SELECT $1, 'sink', s FROM unnest($2::text[]) AS s`,
+        [id, sinks],
+      );
+    });
   return { join, dies };
 }
 
@@ -59,6 +64,18 @@ describe.runIf(hasPostgres())('a replica that was not heard of any more', () => 
     await using _two = await join('two');
 
     expect([withoutTwo, await namesMissing(one)]).toEqual([['three'], ['three']]);
+  });
+
+  it('tells which sinks it was configured with', async () => {
+    const { join, dies } = await world();
+    await using one = await join('one');
+    await dies('two', '1 minute', ['lake', 'soc']);
+    await dies('three', '2 minutes');
+
+    expect((await one.ownership.missing?.())?.map(({ name, sinks }) => [name, sinks])).toEqual([
+      ['three', []],
+      ['two', ['lake', 'soc']],
+    ]);
   });
 
   it('is forgotten after a day', async () => {

@@ -34,6 +34,8 @@ export interface MissingReplica {
   readonly name: string;
   /** Milliseconds since the epoch. */
   readonly lastSeen: number;
+  /** Names of the sinks that it was configured with. */
+  readonly sinks: readonly string[];
 }
 
 /**

@@ -74,7 +74,8 @@ export const configuredNames = (s: string, kind: 'source' | 'sink'): string =>
 export function readMissing(db: Database): Promise<MissingReplica[]> {
   const { s } = db;
   return db.query<MissingReplica>(
-    `SELECT m.name, (extract(epoch FROM max(m.seen)) * 1000)::bigint AS "lastSeen" FROM ${s}.members m WHERE ${isMissing(s)} GROUP BY m.name ORDER BY m.name COLLATE "C"`,
+    `SELECT m.name, (extract(epoch FROM max(m.seen)) * 1000)::bigint AS "lastSeen",
+     ARRAY(SELECT DISTINCT r.name FROM ${s}.registrations r JOIN ${s}.members l ON l.id = r.member WHERE l.name = m.name AND r.kind = 'sink') AS sinks FROM ${s}.members m WHERE ${isMissing(s)} GROUP BY m.name ORDER BY m.name COLLATE "C"`,
   );
 }
 

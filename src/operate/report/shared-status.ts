@@ -69,6 +69,12 @@ function replicaProblems(replicas: readonly Replica[], sources: readonly SourceS
       fix: 'give each a replica.name of its own; unset, it is the name of the host',
     }),
   );
+  const halfKnown = [...new Set(replicas.flatMap(({ sinks }) => sinks))].flatMap((sink): Problem[] => {
+    const without = replicas.filter(({ sinks }) => !sinks.includes(sink)).map(({ name }) => `"${name}"`);
+    if (without.length === 0) return [];
+    const what = `not configured at ${without.join(', ')}; what comes from the sources there waits in the journal, and is no part of the lag`;
+    return [{ level: 'warning', where: `sink ${sink}`, what, fix: 'give every replica the same sinks, or finish the change' }];
+  });
   const idle = sources.filter(({ state }) => state === 'stopped');
   const free: Problem[] =
     idle.length === 0
@@ -80,7 +86,7 @@ function replicaProblems(replicas: readonly Replica[], sources: readonly SourceS
             what: `no replica has said yet that it collects it${idle.length === 1 ? '' : `, nor ${idle.length - 1} others`}`,
           },
         ];
-  return [...mixed, ...twins, ...free];
+  return [...mixed, ...twins, ...halfKnown, ...free];
 }
 
 /** What a replica that is asked knows itself. */
@@ -113,7 +119,8 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
   };
   // On a full disk no word may get through: who is asked knows it from its own.
   const refusal = stored.journal.server?.refusal ?? reports.find((told) => told.refusal !== undefined)?.refusal;
-  const named = new Set(replicas.flatMap((replica) => replica.sinks));
+  // One that is missing will come back with its file.
+  const named = new Set([...replicas, ...missing].flatMap((replica) => replica.sinks));
   const report = {
     ...stored,
     // The asked file may be the one that is about to be replaced.

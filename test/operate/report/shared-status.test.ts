@@ -59,9 +59,35 @@ it('shows what only other replicas are configured with, who has it, and what it 
   });
 });
 
+it('says which replicas lack a sink that others have', async () => {
+  const { problems } = await shown([
+    replica('one', { sinks: ['lake'] }, [], []),
+    replica('two', { sinks: ['extra', 'lake'] }, [], []),
+    replica('three', { sinks: ['lake'] }, [], []),
+  ]);
+
+  expect(problems.filter(({ where }) => where.startsWith('sink'))).toEqual([
+    {
+      level: 'warning',
+      where: 'sink extra',
+      what: 'not configured at "one", "three"; what comes from the sources there waits in the journal, and is no part of the lag',
+      fix: 'give every replica the same sinks, or finish the change',
+    },
+  ]);
+});
+
+it('calls no sink an orphan that a missing replica was configured with', async () => {
+  const one = replica('one', { sinks: [] }, [], []);
+
+  const without = await shown([one]);
+  const { orphan_sinks } = await shown([one], [{ name: 'two', lastSeen: now - 60_000, sinks: ['extra'] }]);
+
+  expect([without.orphan_sinks, orphan_sinks]).toEqual([['extra'], []]);
+});
+
 it('names who is missing, as long as somebody lives', async () => {
   const lastSeen = now - 12 * 60_000;
-  const missing = [{ name: 'three', lastSeen }];
+  const missing = [{ name: 'three', lastSeen, sinks: [] }];
 
   const { replicas, missing_replicas, problems } = await shown([replica('one', {}, [], [])], missing);
   const none = await shown([], missing);
