@@ -133,6 +133,12 @@ function unfit({ memory: { fresh, unreadable, untimed } }: SourceContext): Warni
   return warnings;
 }
 
+function unpaged({ memory: { unpaged: count } }: SourceContext): Warning[] {
+  if (count < fewestOdd) return [];
+  const text = `${count} replies were as full as a page can be and named no next page, nor did any other: see that read.page of the connector leads to it; until one does, such windows are read in halves`;
+  return [{ key: 'unpaged', level: 'warn', text }];
+}
+
 function withoutDetail({ memory: { withoutDetail: count } }: SourceContext): Warning[] {
   if (count === 0) return [];
   const what = count === 1 ? 'a record was' : `${count} records were`;
@@ -153,6 +159,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...outsideWindow(context),
     ...unreadableTimes(context),
     ...unfit(context),
+    ...unpaged(context),
     ...withoutDetail(context),
   ];
 }

@@ -155,8 +155,8 @@ export interface Page {
   readonly group?: string;
   /** Matches in the whole window, when the vendor says so. */
   readonly total?: number;
-  /** True for a last page that holds as many records as the vendor sends at most; `lacking` of them at least are not shown, 1 by default. `list`: of groups. */
-  readonly mayBeCut?: boolean | 'list';
+  /** True for a last page that holds as many records as the vendor sends at most; `lacking` of them at least are not shown, 1 by default. `list`: of groups; `unpaged`: no page named another yet. */
+  readonly mayBeCut?: boolean | 'list' | 'unpaged';
   readonly lacking?: number;
   /** How the vendor says of a last page that it does not hold all that is left. */
   readonly toldCut?: string | undefined;

@@ -14,7 +14,7 @@ export { checkMap, MapSpec, PathsSpec } from './map-spec.ts';
 export { compileMapper } from './mapper.ts';
 export { compileDrop, type Droppable, dropFaults, droppable } from './ocsf/drop.ts';
 export { isKnownClass } from './ocsf/shapes.ts';
-export { compilePath, compileSteps, parsePath, type Step } from './path.ts';
+export { compileHas, compilePath, compileSteps, parsePath, type Step } from './path.ts';
 export { compileText } from './reads.ts';
 export { redact } from './redact.ts';
 export { compileTime, parseTime } from './time.ts';

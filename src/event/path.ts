@@ -65,16 +65,18 @@ function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 
+/** Compiles whether one of the paths leads to a member, whatever its value: null and empty text too. Throws as {@link compilePath} does. */
+export function compileHas(paths: string | readonly string[]): (record: unknown) => boolean {
+  const getters = gettersOf(paths);
+  return (record) => getters.some((getter) => getter(record) !== undefined);
+}
+
 /**
  * Compiles one path or several candidates; the getter gives the first value that is there (not null, not empty text). Own properties
  * only, so `__proto__` and `constructor` are data. Throws a SyntaxError for a text that is no path; see {@link parsePath}.
  */
 export function compilePath(paths: string | readonly string[]): Getter {
-  const getters = (typeof paths === 'string' ? [paths] : paths).map((path) => {
-    const steps = parsePath(path);
-    if (steps === undefined) throw new SyntaxError(`"${path}" is not a path such as actor.ip or target[0].id`);
-    return compileSteps(steps);
-  });
+  const getters = gettersOf(paths);
   return (record) => {
     for (const getter of getters) {
       const value = getter(record);
@@ -82,4 +84,12 @@ export function compilePath(paths: string | readonly string[]): Getter {
     }
     return undefined;
   };
+}
+
+function gettersOf(paths: string | readonly string[]): readonly Getter[] {
+  return [paths].flat().map((path) => {
+    const steps = parsePath(path);
+    if (steps === undefined) throw new SyntaxError(`"${path}" is not a path such as actor.ip or target[0].id`);
+    return compileSteps(steps);
+  });
 }

@@ -95,6 +95,16 @@ it.each([
     count: 20,
     mayBeCut: undefined,
   },
+  {
+    what: 'of 50 by a token that is nowhere',
+    settings: {
+      ...organizations,
+      'groups.page': { kind: 'token', token: 'curser' },
+      'groups.request.query': { after: '{{ page.token }}' },
+    },
+    count: 50,
+    mayBeCut: 'list',
+  },
   { what: 'of 20 files that came up in the window', settings: files, count: 20, mayBeCut: true },
 ])('a list $what may be cut: $mayBeCut', async ({ settings, count, mayBeCut }) => {
   const hrefs = Array.from({ length: count }, (_none, n) => `/v1/orgs/f${n}`);

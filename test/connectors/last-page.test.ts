@@ -123,3 +123,54 @@ it.each<Case>([
 
   expect(paging({ data: rows(count) }, context).mayBeCut).toBe(cut);
 });
+
+type Full = [
+  what: string,
+  page: object,
+  reply: object,
+  cut: 'unpaged' | undefined,
+  count?: number,
+  headers?: Record<string, string>,
+];
+
+it.each<Full>([
+  ['a token that is nowhere', { kind: 'token', token: 'curser' }, { cursor: 'x' }, 'unpaged'],
+  ['one that is missing below a member', { kind: 'token', token: 'meta.next' }, { meta: {} }, 'unpaged'],
+  ['a token of null', { kind: 'token', token: 'meta.next' }, { meta: { next: null } }, undefined],
+  ['an empty token', { kind: 'token', token: 'next' }, { next: '' }, undefined],
+  ['an answer that there is no more', { kind: 'token', token: 'curser', more: 'more' }, { more: false }, undefined],
+  ['no answer whether there is more', { kind: 'token', token: 'curser', more: 'mroe' }, { more: false }, 'unpaged'],
+  ['a link that is nowhere', { kind: 'link', link: 'links.next' }, {}, 'unpaged'],
+  ['no header of links', { kind: 'link_header' }, {}, 'unpaged'],
+  ['a header without the next one', { kind: 'link_header' }, {}, undefined, 7, { link: '</x>; rel="prev"' }],
+  ['no header of tokens', { kind: 'token', header: 'X-Next' }, {}, 'unpaged'],
+  ['an empty header of tokens', { kind: 'token', header: 'X-Next' }, {}, undefined, 7, { 'x-next': '' }],
+  ['a total', { kind: 'token', token: 'curser', total: 'total' }, { total: 7 }, undefined],
+  ['a connector that vouches for it', { kind: 'token', token: 'curser', whole: true }, {}, undefined],
+  ['fewer records than were asked for', { kind: 'token', token: 'curser' }, {}, undefined, 6],
+  ['fewer, as many as a vendor may send at most', { kind: 'token', token: 'curser', size: 200 }, {}, 'unpaged', 50],
+])(
+  'a first page that is full and names no next one, with %s, may be cut: %s',
+  (_what, page, reply, cut, count = 7, headers = {}) => {
+    const request = { url: 'https://x', query: { limit: '{{ page.limit }}' } };
+    const paging = compilePaging({ records: 'data', page: { size: 7, ...page }, request } as unknown as HttpWindowSpec);
+    const limit = 'size' in page ? Number(page.size) : 7;
+    const context = { url: new URL('https://x'), headers, state: null, limit, secrets: [] };
+
+    expect(paging({ data: rows(count), ...reply }, context).mayBeCut).toBe(cut);
+    expect(paging({ data: rows(count), ...reply }, { ...context, isPaged: true }).mayBeCut).toBeUndefined();
+  },
+);
+
+it('takes any round number for a full page where the vendor does not hear how many are wanted', () => {
+  const spec = { records: 'data', page: { kind: 'token', token: 'next' }, request: { url: 'https://x' } };
+  const paging = compilePaging(spec as unknown as HttpWindowSpec);
+  const context = { url: new URL('https://x'), headers: {}, state: null, limit: 100, secrets: [] };
+
+  expect([10, 20, 21, 50].map((count) => paging({ data: rows(count) }, context).mayBeCut)).toEqual([
+    'unpaged',
+    'unpaged',
+    undefined,
+    'unpaged',
+  ]);
+});

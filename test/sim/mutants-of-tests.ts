@@ -264,12 +264,18 @@ const sources: readonly Mutant[] = [
     edits: [['read >= total && count < largest', 'read >= total']],
   },
   {
+    name: 'a path that leads to no next page ends the walk',
+    file: 'src/connectors/http-window/full-page.ts',
+    caughtBy: 'test/connectors/last-page.test.ts',
+    edits: [['(header === undefined ? !has(reply)', '(header === undefined ? has(reply)']],
+  },
+  {
     name: 'a reply that may be cut off counts as whole',
     file: 'src/collect/windows/scan.ts',
     caughtBy: 'test/collect/windows/shortfalls.test.ts',
     edits: [
       [
-        'if (page.mayBeCut !== true || isRefuted(memory, { state, count }, page)) return undefined;',
+        'if (page.mayBeCut === undefined || page.mayBeCut === false || isRefuted(memory, { state, count }, page)) return undefined;',
         'if (page.mayBeCut !== null || isRefuted(memory, { state, count }, page)) return undefined;',
       ],
     ],

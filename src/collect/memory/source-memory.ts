@@ -28,6 +28,8 @@ export class SourceMemory {
   withoutDetail = 0;
   /** Most records of one reply since the start of this process. */
   largestReply = 0;
+  /** Full replies without a next page since the start of this process, while no reply named one. */
+  unpaged = 0;
   /** Most records of one window by offset or number since the start of this process. */
   longestWalk = 0;
   readonly vendorClock = new VendorClock();

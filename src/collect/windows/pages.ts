@@ -66,6 +66,7 @@ async function* pageAfterPage(
     if (count >= maxPages) throw new PenstockError('PEN_PAGE_LOOP', `${what} has more than ${maxPages} pages`);
     const page = await askPage(context, reader, window, next, signal);
     context.memory.largestReply = Math.max(context.memory.largestReply, page.count ?? page.records.length);
+    context.memory.unpaged = page.next === null ? context.memory.unpaged + (page.mayBeCut === 'unpaged' ? 1 : 0) : 0;
     const details = withoutDetails === true ? undefined : detailsOf(reader);
     let taken = 0;
     for (const raws of partsOf(page.records, recordsAtOnce)) {

@@ -205,10 +205,12 @@ function suspectedLack(
       why: `the reply is not whole: ${page.toldCut}; it holds ${count} records, and no other page follows`,
       mayHaveMoved: false,
     };
-  if (page.mayBeCut !== true || isRefuted(memory, { state, count }, page)) return undefined;
+  if (page.mayBeCut === undefined || page.mayBeCut === false || isRefuted(memory, { state, count }, page)) return undefined;
+  const unpaged =
+    page.mayBeCut === 'unpaged' ? ', nor did one after any other reply yet: see that read.page of the connector leads to it' : '';
   return {
     records: page.lacking ?? 1,
-    why: `the reply may be cut: it holds ${count} records, and no other page follows`,
+    why: `the reply may be cut: it holds ${count} records, and no other page follows${unpaged}`,
     mayHaveMoved: false,
     ...(state?.kind === 'offset' && page.total === count ? { roundTotal: count } : {}),
   };

@@ -94,7 +94,7 @@ export class Groups {
     const rest = { ...plain, group: group.id };
     const read = (at.state?.kind === 'offset' ? (at.state.read ?? 0) : 0) + page.records.length;
     const unread = at.state === null || at.state.kind === 'offset' ? Math.max(0, total - read) : 0;
-    const lacking = at.lacking + (inner === null ? Math.max(unread, mayBeCut === true || toldCut !== undefined ? 1 : 0) : 0);
+    const lacking = at.lacking + (inner === null ? Math.max(unread, mayBeCut !== undefined || toldCut !== undefined ? 1 : 0) : 0);
     const place =
       inner !== null ? { id: group.id, state: inner, lacking, total } : at.next && { id: at.next.id, state: null, lacking };
     const { into } = this.#spec;
@@ -118,7 +118,10 @@ export class Groups {
     for (let state: PageState | null = null, isFirst = true; state !== null || isFirst; isFirst = false) {
       const page: Page = await this.#asking.list({ ...request, state }, signal);
       for (const { value } of page.records) this.#find(found, { id: this.#named(value), value });
-      this.#mayLack ||= page.toldCut !== undefined || (page.mayBeCut === true && (this.#spec.page?.kind ?? 'none') === 'none');
+      this.#mayLack ||=
+        page.toldCut !== undefined ||
+        page.mayBeCut === 'unpaged' ||
+        (page.mayBeCut === true && (this.#spec.page?.kind ?? 'none') === 'none');
       state = page.next;
       const mark = JSON.stringify(state);
       if (met.has(mark) || met.size >= this.#asking.maxPages)

@@ -1,9 +1,10 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
-import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
+import { boundDepth, compileHas, compilePath } from '../../event/index.ts';
 import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { compileColumns } from './columns.ts';
+import { compileUnpaged, isRound } from './full-page.ts';
 import { linkState, nextLink, withoutSecrets } from './links.ts';
 import type { IsRecord } from './lists-elsewhere.ts';
 import { compileList } from './record-list.ts';
@@ -29,6 +30,8 @@ interface PagingContext {
   readonly names?: readonly string[] | undefined;
   /** Records asked for. */
   readonly limit: number;
+  /** True once a page named the one after it. */
+  readonly isPaged?: boolean;
   /** The reply with every mended place marked, where it had to be mended. */
   readonly marked?: unknown;
   /** Values that no stored link may hold. */
@@ -54,6 +57,7 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
   const readTotal = page.total === undefined ? undefined : compilePath(page.total);
   const follow = compileNext(page);
   const toldCut = compileToldCut(spec);
+  const isUnpaged = compileUnpaged(spec);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
   return (reply, context) => {
     const { names, found } = readRecords(reply, context);
@@ -61,6 +65,7 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
     // One of fewer records than stand beside it counts something else.
     const total = told !== undefined && told < found.length ? undefined : told;
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
+    const isSuspect = next === null && context.state === null && context.isPaged !== true && total === undefined;
     return {
       records: found,
       names,
@@ -69,6 +74,7 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
       ...(page.kind === 'none' && page.whole !== true && (found.length >= (page.size ?? Infinity) || isRound(found.length))
         ? { mayBeCut: true }
         : {}),
+      ...(isSuspect && isUnpaged(reply, { ...context, count: found.length }) ? { mayBeCut: 'unpaged' as const } : {}),
       ...(found.length === 0 ? endOf(context.state, page, total) : {}),
       ...(next === null ? { toldCut: toldCut(reply, { ...context, before: readBefore(context.state) }) } : {}),
     };
@@ -91,11 +97,6 @@ export function compileCursorPaging(spec: HttpWindowSpec, isRecord?: IsRecord): 
       more: more === undefined ? undefined : answerOf(more(reply)),
     };
   };
-}
-
-/** True for so many records as vendors cut at, whatever was asked for. */
-function isRound(count: number): boolean {
-  return count >= 50 ? count % 50 === 0 || (count & (count - 1)) === 0 : [10, 20, 25, 30, 40].includes(count);
 }
 
 /** A total up to here may be as far as the vendor counts: search engines count to 10,000. */
@@ -144,12 +145,6 @@ function compileRecords(spec: HttpWindowSpec, { most = mostRecords, takesOne = f
     };
     return { names, found: labelled(read(reply), marked === undefined ? undefined : read(marked)) };
   };
-}
-
-/** True for what has a value at one of the paths, or a member of that name, be it null. */
-function compileHas(paths: PathsSpec): (value: unknown) => boolean {
-  const read = compilePath(paths);
-  return (value) => isObject(value) && (read(value) !== undefined || [paths].flat().some((path) => Object.hasOwn(value, path)));
 }
 
 function withoutTrailer(list: readonly unknown[], isTrailer: (line: unknown) => boolean): readonly unknown[] {

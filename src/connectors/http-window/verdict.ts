@@ -4,7 +4,7 @@ import { consequenceOf, type ErrorCode, PenstockError } from '../../base/errors.
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { inTurns, type Steps } from '../../base/slices.ts';
 import { compilePath } from '../../event/index.ts';
-import type { HttpResponse } from '../../http/client.ts';
+import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import type { Meaning } from '../request-section.ts';
 import { tellsOfRate } from './budget-news.ts';
@@ -100,13 +100,18 @@ function isNothing(value: unknown): boolean {
   return isObject(value) && Object.keys(value).length === 0;
 }
 
+/** `GET https://host/path`, without a query. */
+export function describe({ method, url }: Pick<HttpRequest, 'method' | 'url'>): string {
+  return `${method} ${url.origin}${url.pathname}`;
+}
+
 interface Refusal {
   readonly status: number;
   /** What the connector or the body say that the answer means; absent where the status decides. */
   readonly meaning?: Meaning | undefined;
   /** What the vendor said, without secrets; may be empty. */
   readonly words: string;
-  /** `GET https://host/path`, without a query. */
+  /** What was asked, without a query. */
   readonly request: string;
   /** Where the walk stands. */
   readonly at: 'first' | 'offset' | 'cursor';

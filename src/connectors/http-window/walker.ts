@@ -20,7 +20,7 @@ import type { WindowPlan } from './plan.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { type RequestTemplate } from './request.ts';
 import { followed, type StoredRequest, storedRequest } from './storage.ts';
-import { isWorthRetrying, type Judge, refusalError, type Verdict } from './verdict.ts';
+import { describe, isWorthRetrying, type Judge, refusalError, type Verdict } from './verdict.ts';
 
 const tries = 5;
 const backOffMs = 500;
@@ -48,6 +48,8 @@ export class Walker implements AsyncDisposable {
   readonly #deps: ReaderDeps;
   readonly #secrets: readonly string[];
   readonly #isAuthOwn: boolean;
+  /** True once a page named the one after it by a token or link. */
+  #isPaged = false;
   /** Names of columns that the last page told or was read with. */
   #names: readonly string[] | undefined;
   /** What the last reply takes of the memory for replies. */
@@ -97,8 +99,10 @@ export class Walker implements AsyncDisposable {
       state: wanted.state,
       names: wanted.state === null ? undefined : this.#names,
       limit,
+      isPaged: this.#isPaged,
       secrets: this.#allSecrets(),
     });
+    this.#isPaged ||= page.next !== null && page.next.kind !== 'offset';
     this.#names = names;
     return { ...page, serverTime: asked.isStored === true ? undefined : answeredAt(response.headers) };
   }
@@ -293,8 +297,4 @@ export class Walker implements AsyncDisposable {
 
 function promised(wanted: PageRequest): AnyPage {
   return { ...wanted, isPromised: wanted.state !== null && wanted.state.kind !== 'offset' };
-}
-
-function describe({ method, url }: HttpRequest): string {
-  return `${method} ${url.origin}${url.pathname}`;
 }

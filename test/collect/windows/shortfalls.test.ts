@@ -91,6 +91,33 @@ it('halves a window whose only page may be cut', async () => {
   expect(loop.status().warnings).toEqual([]);
 });
 
+it('halves windows of a connector that leads to no next page, and says so until one comes', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([], { clock });
+  let leadsOn = false;
+  api.onRequest = ({ from, to, state }) => {
+    const matching = spread.filter(({ time }) => Number(time) >= from && Number(time) <= to);
+    if (leadsOn) return { records: [], next: state === null ? { kind: 'token', token: 'next' } : null };
+    const records = matching.slice(0, cap).map((value) => ({ value }));
+    return { records, next: null, ...(records.length === cap ? { mayBeCut: 'unpaged' } : {}) };
+  };
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  const ids = await storedIds(journal);
+  const said = loop.status().warnings.join();
+  leadsOn = true;
+  await clock.advance(hour);
+  await loop.pollOnce(never);
+  expect(ids.length).toBe(40);
+  expect(said).toMatch(
+    /^\d+ replies were as full as a page can be and named no next page, nor did any other: see that read\.page/,
+  );
+  expect(loop.status().warnings).toEqual([]);
+});
+
 it('reads on past a row that is counted and never shown, and says so until its time was read whole', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
