@@ -1,13 +1,12 @@
-import { isObject } from '../base/json.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
 import { authTexts, checkAuth } from './check-auth.ts';
+import { checkPaging } from './check-paging.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
-import { isOfWindow } from './http-window/groups.ts';
 import { checkOptions, optionNames } from './options.ts';
 import { looseHostName } from './origin.ts';
 import type { ReadSpec } from './read-section.ts';
-import { compileTemplate, type Place, templateFaults, textsBelow } from './template.ts';
+import { compileTemplate, type Place, templateFaults, textsBelow, valueAt } from './template.ts';
 
 const windowNames = ['window.from', 'window.to'];
 const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
@@ -20,7 +19,7 @@ export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
     ...checkAuth(spec, doc),
     ...checkHosts(spec.read, doc),
     ...checkPaths(spec, doc),
-    ...checkPaging(spec.read, doc),
+    ...checkPaging(spec, doc),
     ...checkDetails(spec.read, doc),
     ...checkRecordsInto(spec.read, doc),
     ...checkStorage(spec.read, doc),
@@ -72,10 +71,6 @@ function heldNames(places: readonly Place[], prefix: 'record' | 'group' | 'reply
 
 /** Where requests stand below `read`. */
 const requestParts = [['request'], ['sweep'], ['range', 'request'], ['groups', 'request']] as const;
-
-function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce((inner, key) => (isObject(inner) ? inner[key] : undefined), value);
-}
 
 const pagePaths = ['total', 'token', 'link', 'more'];
 
@@ -155,96 +150,6 @@ function checkPending(read: ReadSpec, doc: YamlText): Fault[] {
       : [doc.fault(path, 'nothing says which answers are pending', 'add statuses: { 202: pending }, or failures', 'key')]),
     ...(places.length > 1 ? [doc.fault(path, 'pending takes one address', `keep one of ${places.join(', ')}`, 'key')] : []),
   ];
-}
-
-function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
-  if (read.kind === 'http_window')
-    return checkAsked(read, ['read'], doc, read.groups !== undefined && isOfWindow(read.groups) ? undefined : 'window.from');
-  if (read.kind !== 'http_cursor') return [];
-  const { range } = read;
-  const ranged =
-    range === undefined
-      ? []
-      : checkAsked({ request: range.request, page: range.page ?? read.page }, ['read', 'range'], doc, 'window.from');
-  const unbounded =
-    range === undefined || names(range.request, 'window.to')
-      ? []
-      : [
-          doc.fault(
-            ['read', 'range', 'request'],
-            'the request says no end of the range',
-            fillIn(range.request, 'window.to'),
-            'key',
-          ),
-        ];
-  return [...checkAsked(read, ['read'], doc), ...ranged, ...unbounded];
-}
-
-type Asked = Pick<Extract<ReadSpec, { kind: 'http_window' }>, 'request' | 'page'>;
-
-const needs: Partial<Record<Asked['page']['kind'], string>> = {
-  offset: 'page.offset',
-  page_number: 'page.number',
-  token: 'page.token',
-};
-
-/** True when a template of the request has this name. */
-function names(request: Asked['request'], name: string): boolean {
-  const place = new RegExp(`\\{\\{\\s*${name.replace('.', '\\.')}\\s*\\}\\}`);
-  return textsBelow(request, []).some(([, text]) => place.test(text));
-}
-
-function fillIn({ body }: Asked['request'], name: string): string {
-  return `add a ${body === undefined ? 'query parameter' : 'member of the body'} whose value is "{{ ${name} }}"`;
-}
-
-function checkAsked({ page, request }: Asked, at: YamlPath, doc: YamlText, start?: string): Fault[] {
-  const faults: Fault[] = [];
-  const need = needs[page.kind];
-  if (need !== undefined && !names(request, need))
-    faults.push(
-      doc.fault([...at, 'request'], `paging by ${page.kind} needs {{ ${need} }} in the request`, fillIn(request, need), 'key'),
-    );
-  const { kind } = page;
-  if ((kind === 'token' || kind === 'link') && page[kind] === undefined && page.header === undefined)
-    faults.push(
-      doc.fault(
-        [...at, 'page'],
-        `paging by ${kind} needs the path of it in the reply`,
-        `add ${kind}: path, or header: name`,
-        'key',
-      ),
-    );
-  if (start !== undefined && !names(request, start))
-    faults.push(doc.fault([...at, 'request'], 'the request says no start of the window', fillIn(request, start), 'key'));
-  const hasBody = [request.body, request.first?.body, request.later?.body].some((body) => body !== undefined);
-  const methods = [request.method, request.first?.method, request.later?.method];
-  if (hasBody && !methods.includes('POST'))
-    faults.push(doc.fault([...at, 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
-  return [...faults, ...checkForm(request, at, doc)];
-}
-
-/** A form has fields, and nothing below them. */
-function checkForm(request: Asked['request'], at: YamlPath, doc: YamlText): Fault[] {
-  if (request.body_format !== 'form') return [];
-  const variants = [['body'], ['first', 'body'], ['later', 'body'], ['now', 'body']];
-  const bodies = variants.map((path) => [path, valueAt(request, path)] as const);
-  if (bodies.every(([, body]) => body === undefined))
-    return [
-      doc.fault([...at, 'request', 'body_format'], 'the request has no body', 'add body: with the fields of the form', 'key'),
-    ];
-  return bodies.flatMap(([path, body]) =>
-    Object.entries(isObject(body) ? body : {})
-      .filter(([, value]) => [value].flat().some((each) => typeof each === 'object' && each !== null))
-      .map(([name]) =>
-        doc.fault(
-          [...at, 'request', ...path, name],
-          `a form has no members below "${name}"`,
-          'write a text, a number or a list of these; a vendor that wants JSON in a field takes it as a text',
-          'key',
-        ),
-      ),
-  );
 }
 
 function checkReply(read: ReadSpec, doc: YamlText): Fault[] {

@@ -1,3 +1,4 @@
+import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 
@@ -95,6 +96,11 @@ export function textsBelow(value: unknown, path: YamlPath): Place[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => textsBelow(item, [...path, index]));
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => textsBelow(inner, [...path, key]));
+}
+
+/** What stands at a path of keys; undefined where nothing does. */
+export function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce((inner, key) => (isObject(inner) ? inner[key] : undefined), value);
 }
 
 /** What is wrong with the templates of a file. */

@@ -35,6 +35,14 @@ function faultOf(work: () => unknown): Partial<PenstockError> {
   return {};
 }
 
+it.each([
+  [{ status: 400, err: 'start_time is no time' }],
+  [{ code: 7, statusMessage: 'start_time is no time' }],
+  [{ response: { errMsg: 'start_time is no time' } }],
+])('the words of a vendor are found in %j', (body) => {
+  expect(vendorWords(answer(JSON.stringify(body)), String)).toBe('start_time is no time');
+});
+
 describe.each(Object.entries(awkwardRuns))('%s in a reply', (_name, run) => {
   it('cost in proportion to their length as words about a fault', () => {
     expectLinear((length) => {

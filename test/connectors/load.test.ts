@@ -271,6 +271,14 @@ describe('a fault', () => {
       ],
     ],
     [
+      'a page that is asked for by the time of a record',
+      "offset: '{{ page.offset }}' }\n  page: { kind: offset, size: 10, total: total }",
+      "after: '{{ page.token }}' }\n  page: { kind: token, token: 'items[-1].at' }",
+      [
+        'connector.yaml:13:31 (read.page.token): the next page is asked for by the time of a record: others of the same time that had no room on the page may be lost\n  fix: take {{ page.token }} out of the request and write page: { kind: none, size: ... } with the records of a full page: a window that fills one is read in halves, down to window.min',
+      ],
+    ],
+    [
       'an unknown kind',
       'kind: http_window',
       'kind: http_windw',

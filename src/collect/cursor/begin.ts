@@ -54,6 +54,8 @@ async function unlessAhead(context: SourceContext, live: LiveCheckpoint, now: nu
 }
 
 const justMs = 60_000;
+/** Vendors refuse a time before the oldest record; a request takes its time, and clocks differ. */
+const onTheWayMs = 60_000;
 
 /** The request that reading begins with, where it is `now` for the vendor. */
 export function firstRequest(
@@ -68,7 +70,7 @@ export function firstRequest(
   const atEnd = settings.start === 'now' && begins.atEnd && isNew && Math.abs(now - live.start) < justMs;
   if (atEnd) return { state: null, atEnd };
   if (!begins.atTime) return { state: null };
-  const kept = settings.retentionMs === undefined ? 0 : now - settings.retentionMs;
+  const kept = settings.retentionMs === undefined ? 0 : now - settings.retentionMs + onTheWayMs;
   const from = Math.max(live.cursor.from, kept);
   return { state: null, from: from <= 0 ? undefined : align(context, from) };
 }

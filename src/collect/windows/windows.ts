@@ -1,5 +1,6 @@
 // The one cut of a stretch of time into windows: the live loop's way to now, a sweep, a job's range, a comparison.
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { formatDuration } from '../../base/quantity.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 
 /** A range of event time in milliseconds. Whether a bound belongs to it differs between vendors. */
@@ -116,7 +117,7 @@ export class WindowSize {
   /** Halves a window that the vendor refused as too large; throws what is not a matter of size, and PEN_SOURCE_REFUSED when it is the smallest. */
   refuse(window: Window, error: unknown, was = window.to - window.from): void {
     if (!(error instanceof PenstockError) || consequenceOf(error).walk !== 'halve') throw error;
-    if (was <= this.#minMs) throw refusedAtAnySize(error, was);
+    if (was <= this.#minMs) throw refusedAtAnySize(this.#context, error, window.from, was);
     this.halve(window, error, was);
   }
 
@@ -138,9 +139,17 @@ export class WindowSize {
   }
 }
 
-function refusedAtAnySize(error: PenstockError, was: number): PenstockError {
+/** By then a person has read it: the vendor drops its oldest records meanwhile. */
+const readMs = 600_000;
+
+function refusedAtAnySize(context: SourceContext, error: PenstockError, from: number, was: number): PenstockError {
+  const { name, retentionMs = Infinity } = context.settings;
+  const kept = vendorNow(context) - retentionMs;
   return new PenstockError('PEN_SOURCE_REFUSED', `the vendor refuses even a window of ${was} ms: ${error.message}`, {
-    fix: 'check the options of the source and what the vendor says about its time ranges; window.min may be too large',
+    fix:
+      from < kept
+        ? `the vendor keeps ${formatDuration(retentionMs)} and may refuse what is older: go on with what it still has by: penstock sources reset ${name} --from ${new Date(kept + readMs).toISOString()}`
+        : 'check the options of the source and what the vendor says about its time ranges; window.min may be too large',
     cause: error,
     ...(error.status === undefined ? {} : { status: error.status }),
   });

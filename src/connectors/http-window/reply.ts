@@ -151,6 +151,7 @@ const speaking = [
   'errormessage',
   'error',
   'errors',
+  'err',
   'fail',
   'failure',
   'failures',
@@ -158,6 +159,10 @@ const speaking = [
   'faultstring',
   'title',
   'msg',
+  'errmsg',
+  'errormsg',
+  'statusmessage',
+  'statustext',
   'reason',
   'description',
 ];

@@ -219,7 +219,7 @@ describe('where reading begins', () => {
     await runFor(kept, 1, { start: { at: 0 } });
     await runFor(unknown, 1, { start: { at: 0 } });
 
-    expect([kept.asks[0]?.since, unknown.asks[0]?.since]).toEqual([noon - 2 * day, undefined]);
+    expect([kept.asks[0]?.since, unknown.asks[0]?.since]).toEqual([noon - 2 * day + minute, undefined]);
   });
 
   it('follows the clock of the vendor where ours is ahead', async () => {
@@ -534,7 +534,7 @@ it.each(['post_body', 'polling_link'] as const)(
 
     await runFor(vendor, 10, { start: { at: noon - 3 * day }, retentionMs: 90 * day });
 
-    expect(vendor.asks.slice(0, 2).map(({ since }) => since)).toEqual([noon + aheadMs - 90 * day, noon - 3 * day]);
+    expect(vendor.asks.slice(0, 2).map(({ since }) => since)).toEqual([noon + aheadMs - 90 * day + minute, noon - 3 * day]);
     expect(vendor.ids()).toEqual(['before', 'after']);
   },
 );
@@ -562,6 +562,20 @@ it.each(['post_body', 'polling_link'] as const)(
     await runFor(vendor, 10, source);
 
     expect([...new Set(vendor.ids())]).toEqual(['before', 'between']);
+  },
+);
+
+it.each(['post_body', 'polling_link'] as const)(
+  'asks %s for nothing that the vendor keeps no more, though requests take a while',
+  async (form) => {
+    const vendor = logVendor(form);
+    const kept = noon + 30_000 - day;
+    vendor.entries.push(entry('a', noon - hour));
+    vendor.onAsk = ({ since = noon }) => (since < kept ? { status: 400, json: { error: 'too far back' } } : undefined);
+
+    const shown = await runFor(vendor, 3, { start: { backMs: 30 * day }, retentionMs: day });
+
+    expect([shown.state, vendor.ids()]).toEqual(['idle', ['a']]);
   },
 );
 

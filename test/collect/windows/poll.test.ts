@@ -304,6 +304,20 @@ it('holds when even the smallest window is refused', async () => {
   expect(api.requests.at(-1)).toMatchObject({ from: noon - hour, to: noon - hour + minute });
 });
 
+it('says how to go on where the vendor may refuse what it keeps no more', async () => {
+  const { clock, journal, api } = await atNoon([]);
+  api.onRequest = () => {
+    throw new PenstockError('PEN_WINDOW_TOO_LARGE', 'the vendor answered 400', { status: 400 });
+  };
+  const source = settings({ start: { backMs: 30 * day }, retentionMs: 7 * day });
+  await using loop = startSource(source, bench(clock, journal, api.open).deps);
+
+  await expect(loop.pollOnce(never)).rejects.toMatchObject({
+    code: 'PEN_SOURCE_REFUSED',
+    fix: 'the vendor keeps 7d and may refuse what is older: go on with what it still has by: penstock sources reset s --from 2026-11-14T12:10:00.000Z',
+  });
+});
+
 it("never moves the checkpoint beyond the vendor's own clock", async () => {
   const { clock, journal, api } = await atNoon([], { skewMs: -hour });
   const { deps, lines } = bench(clock, journal, api.open);
