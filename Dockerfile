@@ -31,6 +31,8 @@ LABEL org.opencontainers.image.title="Penstock" \
   org.opencontainers.image.documentation="$SOURCE/tree/main/docs" \
   org.opencontainers.image.base.name="gcr.io/distroless/cc-debian13:nonroot"
 ENV NODE_ENV=production
+# So that health and status find the daemon also while its file is being replaced.
+ENV PENSTOCK_DATA_DIR=/var/lib/penstock
 # The first halves the resident memory at saturation, see docs/performance.md; the second keeps SIGUSR1 from opening a debugger.
 ENV NODE_OPTIONS="--max-semi-space-size=8 --disable-sigusr1" MALLOC_ARENA_MAX=1
 COPY --from=build /usr/local/bin/node /usr/local/bin/node

@@ -8,6 +8,12 @@ export const defaultConfig = 'config/penstock.yaml';
 export const configOption = (): Option =>
   new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default(defaultConfig);
 
+/** Option of what is asked of a running daemon, whose file may be gone or about to be replaced. */
+export const dataDirOption = (): Option =>
+  new Option('--data-dir <folder>', 'data_dir of the daemon, where its file is gone or names another one').env(
+    'PENSTOCK_DATA_DIR',
+  );
+
 /** Reads `30s`, `5m`, `2h`, `7d` as milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text);

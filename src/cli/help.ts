@@ -71,7 +71,10 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock status                            # problems are listed below the tables, each with its fix',
     'penstock status --check || echo trouble    # for a probe: prints only problems',
   ],
-  health: ['penstock health -c penstock.yaml           # what the HEALTHCHECK of the image runs'],
+  health: [
+    'penstock health -c penstock.yaml           # what the HEALTHCHECK of the image runs',
+    'penstock health --data-dir /var/lib/penstock   # also while the file is gone',
+  ],
   tail: [
     'penstock tail                              # what arrives from now on',
     'penstock tail --source SOURCE --since 10m --format ecs | jq .',

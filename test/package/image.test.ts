@@ -64,6 +64,8 @@ describe('the Dockerfile', () => {
     expect(command(entry)).toEqual(['/usr/local/bin/node', '/app/bin/penstock.js']);
     expect(command(run)).toEqual(['run', '-c', '/etc/penstock/penstock.yaml']);
     expect(command(health)).toEqual([...command(entry), 'health', '-c', '/etc/penstock/penstock.yaml']);
+    // Also while that file is being replaced.
+    expect(restOf(finalStage, 'ENV')).toContain(`PENSTOCK_DATA_DIR=${restOf(finalStage, 'VOLUME')[0]}`);
   });
 
   it('says where it comes from', () => {

@@ -1,16 +1,18 @@
 import type { Command } from 'commander';
+import { explain } from '../../base/errors.ts';
 import { isObject } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
-import { readStatus } from '../../daemon/read-status.ts';
+import { isAlive, readStatus } from '../../daemon/read-status.ts';
 import { groupProblems } from '../../operate/report/problem-groups.ts';
 import type { Problem, StatusReport } from '../../operate/report/status.ts';
-import { configOption } from '../arguments.ts';
+import { configOption, dataDirOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import type { Output } from '../output.ts';
 import { describeProgress } from '../progress.ts';
 
 interface StatusOptions {
   readonly config: string;
+  readonly dataDir?: string;
   readonly json?: true;
   readonly check?: true;
 }
@@ -188,8 +190,8 @@ function show(report: StatusReport, output: Output): void {
   showProblems(report.problems, output);
 }
 
-async function status({ config, json, check }: StatusOptions, { output, seams, exit }: CommandContext): Promise<void> {
-  const report = await readStatus(config, seams);
+async function status({ config, dataDir, json, check }: StatusOptions, { output, seams, exit }: CommandContext): Promise<void> {
+  const report = await readStatus(config, seams, dataDir);
   if (json === true) output.json(report);
   else if (check === true) showProblems(report.problems, output);
   else show(report, output);
@@ -198,6 +200,19 @@ async function status({ config, json, check }: StatusOptions, { output, seams, e
 
 interface HealthOptions {
   readonly config: string;
+  readonly dataDir?: string;
+}
+
+/** No fault of a file is a reason to call a daemon dead: whoever asks kills it then. Docker knows no other code than 0 and 1. */
+async function health({ config, dataDir }: HealthOptions, { output, seams, exit }: CommandContext): Promise<void> {
+  try {
+    const alive = await isAlive(config, seams, dataDir);
+    output.line(alive ? 'alive' : 'no answer');
+    exit(alive ? 0 : 1);
+  } catch (error) {
+    output.note(`penstock: ${explain(error)}`);
+    exit(1);
+  }
 }
 
 /** `penstock status` and `penstock health`. */
@@ -206,6 +221,7 @@ export function add(program: Command, context: CommandContext): void {
     .command('status')
     .description('how every source and sink is doing, and what to do about it')
     .addOption(configOption())
+    .addOption(dataDirOption())
     .option('--json', 'for scripts; field names are stable')
     .option('--check', 'print only problems; exit 1 when one is an error or no daemon runs')
     .action((options: StatusOptions) => status(options, context));
@@ -215,10 +231,6 @@ export function add(program: Command, context: CommandContext): void {
       'exit 0 when the daemon of this configuration answers; for container health checks, independent of vendors and receivers',
     )
     .addOption(configOption())
-    .action(async ({ config }: HealthOptions) => {
-      const { isAlive } = await import('../../daemon/read-status.ts');
-      const alive = await isAlive(config, context.seams);
-      context.output.line(alive ? 'alive' : 'no answer');
-      context.exit(alive ? 0 : 1);
-    });
+    .addOption(dataDirOption())
+    .action((options: HealthOptions) => health(options, context));
 }
