@@ -147,6 +147,9 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
     count: number;
     letters: { id: number; source: string; code: string; record: { uid: string } }[];
   }
+  interface Gone {
+    letters: { id: number; uid: string; source: string; discarded_at: number; filter: unknown }[];
+  }
   const list = (...filter: string[]): Promise<Letters> =>
     json(['dead-letters', 'list', '--json', '--limit', '1000', ...filter, '-c', file]);
 
@@ -157,6 +160,7 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   const shown = await json<Letters['letters'][number]>(['dead-letters', 'show', String(first?.id), '-c', file]);
   const timid = await command(['dead-letters', 'discard', '--source', 'studio-acme', '-c', file]);
   const discarded = await command(['dead-letters', 'discard', '--source', 'studio-acme', '--yes', '-c', file]);
+  const named = await json<Gone>(['dead-letters', 'list', '--discarded', '--json', '--limit', '1000', '-c', file]);
   const retried = await command(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
   const back = await list('--source', 'anaconda-acme');
   receiver.refuse = undefined;
@@ -164,12 +168,13 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   await daemon.exited;
   const again = await command(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
   const left = await list();
-  const ledger = await json<{ imbalances: unknown[]; sinks: Record<string, { discarded: number }> }>([
-    'ledger',
-    '--json',
-    '-c',
-    file,
-  ]);
+  interface Accounts {
+    imbalances: unknown[];
+    sinks: Record<string, { discarded: number }>;
+    discarded: { letters: number; source: string; filter: unknown }[];
+  }
+  const ledger = await json<Accounts>(['ledger', '--json', '-c', file]);
+  const told = await command(['ledger', '-c', file]);
 
   expect(none.stdout).toMatch(/^None of the \d+ dead letters is so\.\n$/);
   expect(shown).toEqual(first);
@@ -183,6 +188,13 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   expect(all.letters.filter(({ source, record }) => source !== 'studio-acme' && !uids.has(record.uid))).toEqual([]);
   expect(ledger.imbalances).toEqual([]);
   expect(ledger.sinks['lake']?.discarded).toBeGreaterThanOrEqual(ofStudio.count);
+  const asked = ofStudio.letters.map(({ record }) => record.uid);
+  expect(named.letters.map(({ uid }) => uid)).toEqual(expect.arrayContaining(asked));
+  expect(new Set(named.letters.map(({ filter }) => JSON.stringify(filter)))).toEqual(new Set(['{"source":"studio-acme"}']));
+  expect(ledger.discarded).toMatchObject([{ letters: named.letters.length, filter: { source: 'studio-acme' } }]);
+  expect(told.stdout).toContain(
+    `: ${named.letters.length} dead letters of studio-acme at lake were discarded, by --source studio-acme; codes http_400, event times `,
+  );
 });
 
 itInLongTests('replays one source and one action of a range, labelled, with the same ids', async () => {

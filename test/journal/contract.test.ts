@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isBalanced, zeroTotals } from '../../src/journal/counts.ts';
-import type { Journal, Lane, LaneState, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
+import type { Journal, Lane, LaneState, NewDeadLetter, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
 import { commitOf, connector, letterOf, pageOf, plain, quietCommit, seamsAt, sink, someRecords, source } from './fixture.ts';
 import { engines, inMemory, inModel, type Place } from './places.ts';
 
@@ -54,6 +54,14 @@ const models = [
   { kind: 'in memory', place: inMemory },
   { kind: 'in the model of a database', place: inModel },
 ];
+
+/** What stays known of a letter. */
+const lettersFacts = ({ record, eventTime, code, action }: NewDeadLetter) => ({
+  uid: record.uid,
+  eventTime,
+  code,
+  ...(action !== undefined && { action }),
+});
 
 describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
   it('makes a commit once that is asked for again because its answer was lost', async () => {
@@ -371,6 +379,47 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     await expect(journal.renameSource('s', 't')).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED' });
   });
 
+  it('notes down which letters were discarded, when and by what filter, for good', async () => {
+    const open = await place(seamsAt(42));
+    const journal = await open();
+    await journal.register([source('s')], [sink('a'), sink('b')]);
+    const [one, two] = someRecords(2) as [StoredRecord, StoredRecord];
+    await journal.append(commitOf('s', [one, two]));
+    const late = letterOf(two, { code: '413', action: 'logout', eventTime: 900 });
+    for (const to of ['a', 'b']) await journal.settle(to, live, at(2), [letterOf(one), late], {});
+
+    await journal.discardDeadLetters({ code: '413', to: 900 });
+    await journal.forgetSink('b');
+    await journal[Symbol.asyncDispose]();
+
+    await using again = await open();
+    const { discards, forgotten } = await again.givenUp();
+    const filter = { code: '413', to: 900 };
+    const gone = { uid: two.uid, eventTime: 900, code: '413', action: 'logout' };
+    expect(discards).toEqual([
+      { at: 42, sink: 'a', source: 's', filter, letters: [{ id: 2, ...gone }] },
+      { at: 42, sink: 'b', source: 's', filter: { sink: 'b' }, letters: [{ id: 3, ...lettersFacts(letterOf(one)) }] },
+      { at: 42, sink: 'b', source: 's', filter, letters: [{ id: 4, ...gone }] },
+    ]);
+    expect(forgotten).toEqual([{ sink: 'b', at: 42, abandoned: 0, discarded: 1 }]);
+  });
+
+  it('discards more letters than it notes down at once', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const records = someRecords(10_002);
+    await journal.append(commitOf('s', records));
+    const letters = records.map((record) => letterOf(record));
+    await journal.settle('a', live, at(records.length), letters, {});
+
+    const discarded = await journal.discardDeadLetters({ code: '400' });
+
+    const { discards } = await journal.givenUp();
+    expect(discarded).toBe(records.length);
+    expect(discards.flatMap((part) => part.letters.map(({ uid }) => uid))).toEqual(records.map(({ uid }) => uid));
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, discarded: records.length });
+  });
+
   it('forgets a sink and keeps what it left behind as a note', async () => {
     await using journal = await (await place(seamsAt(42)))();
     await journal.register([source('s')], [sink('a'), sink('b')]);
@@ -379,7 +428,7 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     await journal.forgetSink('b');
 
     expect((await journal.ledger()).rows.map(({ sink: name }) => name)).toEqual(['a']);
-    expect(await journal.note('', 'forgotten:b')).toEqual({ at: 42, abandoned: 3, discarded: 0 });
+    expect(await journal.givenUp()).toEqual({ discards: [], forgotten: [{ sink: 'b', at: 42, abandoned: 3, discarded: 0 }] });
   });
 
   it('delivers dead letters again: resolved ones leave, refused ones stay with the newer reason', async () => {

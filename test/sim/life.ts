@@ -68,6 +68,7 @@ const journalMethods = [
   'deadLetters',
   'countDeadLetters',
   'discardDeadLetters',
+  'givenUp',
   'openReplay',
   'closeReplay',
   'replayPending',

@@ -4,6 +4,7 @@ import { snakeKeys } from '../../base/json.ts';
 import { normaliseKey } from '../../event/action-key.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
 import { requireKnown } from '../../operate/known-names.ts';
+import { discardedLetters } from '../../operate/report/given-up.ts';
 import { withJournal } from '../../runtime/configured-journal.ts';
 import { configOption, endOfTime, positiveInteger, refuseSwapped, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
@@ -21,6 +22,7 @@ interface FilterOptions {
 }
 
 interface ListOptions extends FilterOptions {
+  readonly discarded?: true;
   readonly json?: true;
   readonly limit: number;
 }
@@ -52,7 +54,33 @@ function show(letters: readonly DeadLetter[], { output }: CommandContext): void 
   );
 }
 
-async function list({ json, limit, ...options }: ListOptions, context: CommandContext): Promise<void> {
+/** What is known of letters that were discarded. */
+async function listDiscarded({ json, limit, ...options }: ListOptions, { output, seams }: CommandContext): Promise<void> {
+  const filter = filterOf(options);
+  const all = await withJournal(options.config, seams, async (journal) => discardedLetters(await journal.givenUp(), filter));
+  const letters = all.slice(0, limit);
+  if (json === true) output.json({ count: all.length, letters: snakeKeys(letters) });
+  else if (all.length === 0) output.line('No such letter was discarded.');
+  else {
+    output.table(
+      ['id', 'sink', 'source', 'event time', 'action', 'code', 'uid', 'discarded'],
+      letters.map(({ id, sink, source, eventTime, action, code, uid, discardedAt }) => [
+        id,
+        sink,
+        source,
+        new Date(eventTime).toISOString(),
+        action ?? '-',
+        code,
+        uid,
+        new Date(discardedAt).toISOString(),
+      ]),
+    );
+    if (all.length > limit) output.line(output.color.dim(`and ${all.length - limit} more (--limit)`));
+  }
+}
+
+async function list({ json, limit, discarded, ...options }: ListOptions, context: CommandContext): Promise<void> {
+  if (discarded === true) return listDiscarded({ ...options, limit, ...(json && { json }) }, context);
   const { output, seams } = context;
   const filter = filterOf(options);
   const { letters, count, inAll } = await withJournal(options.config, seams, async (journal) => {
@@ -97,7 +125,7 @@ async function discard(options: FilterOptions & { yes?: true }, { output, seams 
     await requireKnown(journal, filter);
     return journal.discardDeadLetters(filter);
   });
-  output.line(`${count} dead letters discarded; the ledger counts them as discarded`);
+  output.line(`${count} dead letters discarded; the ledger counts them, and "dead-letters list --discarded" names them`);
 }
 
 function withFilter(command: Command): Command {
@@ -117,6 +145,7 @@ export function add(program: Command, context: CommandContext): void {
   withFilter(letters.command('list'))
     .description('list them')
     .option('--sink <name>', 'only of this sink')
+    .option('--discarded', 'those that were discarded: which, when, by what filter; their records are gone')
     .option('--limit <count>', 'how many', positiveInteger, 50)
     .option('--json', 'for scripts')
     .action((options: ListOptions) => list(options, context));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { sinkCounters, sourceCounters } from '../../journal/counts.ts';
+import { givenUpLines, summarise } from '../../operate/report/given-up.ts';
 import { readLedger } from '../../operate/report/ledger.ts';
 import { withJournal } from '../../runtime/configured-journal.ts';
 import { configOption } from '../arguments.ts';
@@ -11,10 +12,13 @@ interface LedgerOptions {
 }
 
 async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: CommandContext): Promise<void> {
-  const report = await withJournal(config, seams, (journal) => readLedger(journal));
+  const [report, givenUp] = await withJournal(config, seams, async (journal) => [
+    await readLedger(journal),
+    summarise(await journal.givenUp()),
+  ]);
   exit(report.imbalances.length === 0 ? 0 : 1);
   if (json === true) {
-    output.json(report);
+    output.json({ ...report, ...givenUp });
     return;
   }
   const words = (columns: readonly string[]): string[] => columns.map((column) => column.replaceAll('_', ' '));
@@ -40,6 +44,7 @@ async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: 
         `source ${source}: the vendor did not show at least ${records} of its records, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
       ),
     );
+  for (const line of givenUpLines(givenUp)) output.line(line);
   for (const imbalance of report.imbalances) output.line(output.color.red(`does not balance: ${imbalance}`));
   if (report.imbalances.length === 0)
     output.line(output.color.green('The ledger balances: everything fetched and everything new is accounted for.'));

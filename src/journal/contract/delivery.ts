@@ -49,6 +49,43 @@ export interface LetterFilter {
   readonly uids?: readonly string[];
 }
 
+/** What is left of a dead letter that a person discarded: its record is gone. */
+export interface DiscardedLetter {
+  readonly id: number;
+  readonly uid: string;
+  /** Milliseconds. */
+  readonly eventTime: number;
+  readonly action?: string;
+  readonly code: string;
+}
+
+/** Letters of a sink and source that went together; a discard of very many stands here in several parts. */
+export interface Discard {
+  /** Milliseconds. */
+  readonly at: number;
+  readonly sink: string;
+  readonly source: string;
+  /** What was asked for. */
+  readonly filter: LetterFilter;
+  readonly letters: readonly DiscardedLetter[];
+}
+
+/** A sink whose state was deleted, with its counts. */
+export interface Forgotten {
+  readonly sink: string;
+  /** Milliseconds. */
+  readonly at: number;
+  /** What it had not been given, and its dead letters. */
+  readonly abandoned: number;
+  readonly discarded: number;
+}
+
+/** What people gave up, oldest first, under the names of that time. */
+export interface GivenUp {
+  readonly discards: readonly Discard[];
+  readonly forgotten: readonly Forgotten[];
+}
+
 export interface ReplayRequest {
   readonly kind: 'stored' | 'dead_letters';
   readonly source?: string;
@@ -93,8 +130,9 @@ export interface Delivery {
 
   deadLetters(filter: LetterFilter, limit: number, after?: number): Promise<readonly DeadLetter[]>;
   countDeadLetters(filter: LetterFilter): Promise<number>;
-  /** Deletes letters, counted as discarded. Returns how many. */
+  /** Deletes letters, counted as discarded, and notes down which. Returns how many. */
   discardDeadLetters(filter: LetterFilter): Promise<number>;
+  givenUp(): Promise<GivenUp>;
 
   /**
    * Opens replay lanes for a running job: stored pages of `source` (all when undefined) that hold an event time in range, or dead letters.

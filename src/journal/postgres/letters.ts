@@ -1,11 +1,14 @@
 // Dead letters. How many there are of each sink, source, code and action is counted with every one that comes, changes or goes, and an index
 // leads to the letters of such a group in the order of their ids: among a million, a page and a count are found soon.
 import type { DeadLetter, LetterFilter, NewDeadLetter } from '../journal.ts';
+import { type DiscardedRow, discardedAtOnce, discardNotes } from '../records/given-up.ts';
 import { columnsOf, type LetterRow, letterColumns, letterOf } from '../records/letter-rows.ts';
 import type { Core } from './core.ts';
 import { type Sql, Values } from './database.ts';
 import { Gathered } from './gathered.ts';
+import { noSource } from './journal-time.ts';
 import { addTotals } from './ledger.ts';
+import { putNote } from './state.ts';
 
 interface LetterRange {
   /** Ids greater than this. */
@@ -90,30 +93,43 @@ interface Gone {
   readonly counted: number;
 }
 
-function remove(sql: Sql, s: string, where: string, values: readonly unknown[]): Promise<Gone[]> {
-  return sql.query<Gone>(
-    `WITH gone AS (DELETE FROM ${s}.dead_letters WHERE ${where} RETURNING id, counted, ${group}), less AS (${countGroups(s, 'gone', -1)})
-     SELECT sink, source, counted FROM gone ORDER BY id`,
-    values,
-  );
+const removing = (s: string, where: string): string =>
+  `WITH gone AS (DELETE FROM ${s}.dead_letters WHERE ${where} RETURNING id, counted, uid, event_time, ${group}), less AS (${countGroups(s, 'gone', -1)})`;
+
+const remove = (sql: Sql, s: string, where: string, values: readonly unknown[]): Promise<Gone[]> =>
+  sql.query<Gone>(`${removing(s, where)} SELECT sink, source, counted FROM gone ORDER BY id`, values);
+
+interface GoneNamed extends DiscardedRow, Pick<Gone, 'counted'> {
+  readonly sinkId: number;
+  readonly sourceId: number;
 }
 
-/** Deletes letters, counted as discarded. Returns how many. */
-export async function discardLetters({ db }: Core, filter: LetterFilter): Promise<number> {
+const removeNamed = (sql: Sql, s: string, where: string, values: readonly unknown[]): Promise<GoneNamed[]> =>
+  sql.query<GoneNamed>(
+    `${removing(s, where)} SELECT g.id, k.name AS sink, o.name AS source, g.uid, g.event_time, g.action, g.code, g.counted, g.sink AS "sinkId", g.source AS "sourceId"
+     FROM gone g JOIN ${s}.sinks k ON k.id = g.sink JOIN ${s}.sources o ON o.id = g.source ORDER BY g.id`,
+    values,
+  );
+
+/** Deletes letters, counted as discarded, and notes down which. Returns how many. Only inside a transaction. */
+export async function discardLetters({ db: { s }, clock }: Core, sql: Sql, filter: LetterFilter): Promise<number> {
   const values = new Values();
-  const parts = partsOf(db.s, filter, values);
-  const where = joined([...parts, ...restOf(filter, {}, values)]);
-  return db.transaction(async (sql) => {
-    const gone = await remove(sql, db.s, where, values.list);
+  const where = joined([...partsOf(s, filter, values), ...restOf(filter, {}, values)]);
+  const at = clock.now();
+  for (let discarded = 0; ; ) {
+    const part = `id IN (SELECT d.id FROM ${s}.dead_letters d WHERE ${where} ORDER BY d.id LIMIT ${discardedAtOnce})`;
+    const gone = await removeNamed(sql, s, part, values.list);
+    for (const { name, ...discard } of discardNotes(gone, filter, at)) await putNote(sql, s, noSource, name, discard);
     const counted = new Map<string, { sink: number; source: number; n: number }>();
-    for (const { sink, source, counted: n } of gone) {
+    for (const { sinkId: sink, sourceId: source, counted: n } of gone) {
       const key = `${sink} ${source}`;
       counted.set(key, { sink, source, n: (counted.get(key)?.n ?? 0) + n });
     }
     for (const { sink, source, n } of counted.values())
-      await addTotals(sql, db.s, sink, source, { dead_lettered: -n, discarded: n });
-    return gone.length;
-  });
+      await addTotals(sql, s, sink, source, { dead_lettered: -n, discarded: n });
+    discarded += gone.length;
+    if (gone.length < discardedAtOnce) return discarded;
+  }
 }
 
 /** The letter of each uid, undefined where there is none; undefined when none has one. */

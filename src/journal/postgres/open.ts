@@ -19,7 +19,7 @@ import { closeReplay, openReplay, readReplay, replayPending } from './replays.ts
 import { Room } from './room.ts';
 import { checkServer, inspectSchema, migrate } from './schema.ts';
 import { openSeen } from './seen.ts';
-import { openHolds, openJobs, openMemos, openNoteWriters, readNoteOfAll, setNoteIfAbsent } from './state.ts';
+import { openHolds, openJobs, openMemos, openNoteWriters, readGivenUp, readNoteOfAll, setNoteIfAbsent } from './state.ts';
 import { Upkeep } from './upkeep.ts';
 
 const defaultLockWaitMs = 60_000;
@@ -142,6 +142,7 @@ function delivery(
   | 'deadLetters'
   | 'countDeadLetters'
   | 'discardDeadLetters'
+  | 'givenUp'
   | 'openReplay'
   | 'replayPending'
   | 'closeReplay'
@@ -162,7 +163,8 @@ function delivery(
     },
     deadLetters: (filter, limit, after = 0) => listLetters(core, filter, limit, { after }),
     countDeadLetters: openLetterCounts(core),
-    discardDeadLetters: (filter) => discardLetters(core, filter),
+    discardDeadLetters: (filter) => db.transaction((sql) => discardLetters(core, sql, filter)),
+    givenUp: () => readGivenUp(core),
     openReplay: (job, sink, what) => openReplay(core, job, sink, what),
     replayPending: (job) => replayPending(core, job),
     closeReplay: (job) => closeReplay(core, job),

@@ -1,8 +1,11 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
+import { forgottenNote } from '../records/given-up.ts';
 import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
 import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
+import { noSource } from './journal-time.ts';
+import { discardLetters } from './letters.ts';
 import { configuredNames } from './members.ts';
 import { ensureSource, notFound } from './names.ts';
 import { putCheckpoint, putNote } from './state.ts';
@@ -179,12 +182,12 @@ async function forgetSink(core: Core, name: string): Promise<void> {
     const sink = (await idOf(sql, s, 'sink', name)) ?? notFound('sink', name);
     await refuseUsed(core, sql, 'sink', name);
     const abandoned = await pendingOf(sql, s, sink);
-    const [letters] = await sql.query<{ n: number }>(`SELECT count(*) AS n FROM ${s}.dead_letters WHERE sink = $1`, [sink]);
-    const discarded = letters?.n ?? 0;
+    const discarded = await discardLetters(core, sql, { sink: name });
     await drop(sql, s, 'sink', sink);
     await sql.run(`DELETE FROM ${s}.holds WHERE kind = 'sink' AND name = $1`, [name]);
     // The sink's rows of the ledger go with it; what it left undelivered stays on record.
-    await putNote(sql, s, 0, `forgotten:${name}`, { at: core.clock.now(), abandoned, discarded });
+    const forgotten = { sink: name, at: core.clock.now(), abandoned, discarded };
+    await putNote(sql, s, noSource, forgottenNote(sink), forgotten);
     return { abandoned, discarded };
   });
   core.log.warn({ sink: name, ...gone }, 'sink forgotten');

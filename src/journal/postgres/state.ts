@@ -1,7 +1,8 @@
 // Small things that are remembered by name: checkpoints and notes of sources, holds, jobs.
 import { PenstockError } from '../../base/errors.ts';
 import { type Json, parseJson } from '../../base/json.ts';
-import type { Job, Jobs, RecordLog, Reports } from '../journal.ts';
+import type { GivenUp, Job, Jobs, RecordLog, Reports } from '../journal.ts';
+import { givenUpOf, isGivenUp, type NamedNote } from '../records/given-up.ts';
 import { textChecksum } from '../records/pages.ts';
 import { type JobRow, jobOf } from '../records/rows.ts';
 import { Changes, type Core } from './core.ts';
@@ -71,6 +72,14 @@ export async function readNoteOfAll({ db }: Core, name: string): Promise<Readonl
     [name],
   );
   return new Map(rows.map(({ source, value }) => [source, parseJson(value)]));
+}
+
+/** What people gave up. */
+export async function readGivenUp({ db }: Core): Promise<GivenUp> {
+  const notes = await db.query<NamedNote>(`SELECT name, value FROM ${db.s}.notes WHERE source = $1 AND (${isGivenUp})`, [
+    noSource,
+  ]);
+  return givenUpOf(notes);
 }
 
 type NoteWriters = Pick<RecordLog, 'setNote' | 'changeNote'>;

@@ -1,18 +1,26 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
+import { forgottenNote } from '../records/given-up.ts';
 import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
 import type { Core } from './core.ts';
+import type { LetterStore } from './delivery/dead-letters.ts';
 import type { OffsetStore } from './delivery/offsets.ts';
 import { all, one } from './file/database.ts';
-import type { StateStore } from './records/state.ts';
+import { noSource, type StateStore } from './records/state.ts';
+
+interface Stores {
+  readonly offsets: OffsetStore;
+  readonly letters: LetterStore;
+  readonly state: StateStore;
+}
 
 /** The names that the journal keeps state for: configured, renamed, forgotten, reset. */
-export function openRegistration(core: Core, offsets: OffsetStore, state: StateStore): Registration {
+export function openRegistration(core: Core, stores: Stores): Registration {
   return {
-    register: openRegister(core, offsets),
+    register: openRegister(core, stores.offsets),
     ...openRename(core),
-    forgetSink: openForget(core, offsets),
-    resetSource: openReset(core, state),
+    forgetSink: openForget(core, stores),
+    resetSource: openReset(core, stores.state),
   };
 }
 
@@ -94,20 +102,19 @@ function openStartOf(db: Core['db']) {
   };
 }
 
-function openForget({ db, names, writer, log, clock }: Core, offsets: OffsetStore): Registration['forgetSink'] {
+function openForget({ db, names, writer, log, clock }: Core, { offsets, letters, state }: Stores): Registration['forgetSink'] {
   const drop = openDrop(db, 'sink');
-  const letters = db.prepare('SELECT count(*) AS n FROM dead_letters WHERE sink = ?');
   const unhold = db.prepare("DELETE FROM holds WHERE kind = 'sink' AND name = ?");
-  const note = db.prepare('INSERT OR REPLACE INTO notes (source, name, value) VALUES (0, ?, ?)');
   return async (name) => {
     const gone = await writer.write(() => {
       const sink = names.requireSink(name);
       const abandoned = offsets.lanes(sink).reduce((sum, lane) => sum + lane.pending, 0);
-      const discarded = one<{ n: number }>(letters, sink)?.n ?? 0;
+      const discarded = letters.discard({ sink: name });
       drop(sink);
       unhold.run(name);
       // The sink's rows of the ledger go with it; what it left undelivered stays on record.
-      note.run(`forgotten:${name}`, JSON.stringify({ at: clock.now(), abandoned, discarded }));
+      const forgotten = { sink: name, at: clock.now(), abandoned, discarded };
+      state.putNote(noSource, forgottenNote(sink), forgotten);
       return { abandoned, discarded };
     });
     log.warn({ sink: name, ...gone }, 'sink forgotten');

@@ -1,5 +1,6 @@
 import { ownsEverything } from '../contract/ownership.ts';
 import type { Journal, JournalUsage } from '../journal.ts';
+import { givenUpOf, isGivenUp, type NamedNote } from '../records/given-up.ts';
 import type { Core } from './core.ts';
 import { openLetters } from './delivery/dead-letters.ts';
 import { openLedger } from './delivery/ledger.ts';
@@ -43,12 +44,12 @@ export function openStores(core: Core, limits: Limits, disk?: Disk) {
 
 /** The contract over its stores. `close` ends it. */
 export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
-  const { core, limits, disk, state, offsets, replays } = stores;
+  const { core, limits, disk, state, replays } = stores;
   let closing: Promise<void> | undefined;
   return {
     ownership: ownsEverything,
     ...openAppend(core, stores),
-    ...openRegistration(core, offsets, state),
+    ...openRegistration(core, stores),
     ...openJobs(core),
     ...reading(stores),
     ...delivery(stores),
@@ -111,11 +112,16 @@ function delivery({ core, letters, ledger, offsets, replays }: Stores): Pick<Jou
   };
 }
 
-function deadLetters({ letters }: Stores): Pick<Journal, 'deadLetters' | 'countDeadLetters' | 'discardDeadLetters'> {
+function deadLetters({
+  core: { db, writer },
+  letters,
+}: Stores): Pick<Journal, 'deadLetters' | 'countDeadLetters' | 'discardDeadLetters' | 'givenUp'> {
+  const notes = db.prepare(`SELECT name, value FROM notes WHERE source = 0 AND (${isGivenUp})`);
   return {
     deadLetters: async (filter, limit, after) => letters.list(filter, limit, after),
     countDeadLetters: async (filter) => letters.count(filter),
-    discardDeadLetters: (filter) => letters.discard(filter),
+    discardDeadLetters: (filter) => writer.write(() => letters.discard(filter)),
+    givenUp: async () => givenUpOf(all<NamedNote>(notes)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { PenstockError } from '../../../src/base/errors.ts';
+import type { Json } from '../../../src/base/json.ts';
 import { addCounts, type SettleCounts, settledBy, settlingCounters } from '../../../src/journal/counts.ts';
 import type {
   DeadLetter,
@@ -10,6 +11,7 @@ import type {
   ReplayRequest,
   StoredPage,
 } from '../../../src/journal/journal.ts';
+import { discardNotes } from '../../../src/journal/records/given-up.ts';
 import { type Entry, laneKey, laneOf, type MemoryDisk, type MemoryReplay, removeFrom, totalsAt, valueAt } from './disk.ts';
 
 // A position is the number of records before it in its lane, and in a replay in its view.
@@ -204,6 +206,14 @@ export function matches(letter: DeadLetter, filter: LetterFilter): boolean {
 
 export function discard(disk: MemoryDisk, filter: LetterFilter): number {
   const gone = removeFrom(disk.letters, (letter) => matches(letter, filter));
+  const rows = gone.map(({ record, eventTime, action = '', ...letter }) => ({
+    ...letter,
+    uid: record.uid,
+    event_time: eventTime,
+    action,
+  }));
+  for (const { name, ...note } of discardNotes(rows, filter, disk.now()))
+    disk.notes.set(` ${name}`, structuredClone(note) as unknown as Json);
   for (const { sink, source, replayed } of gone)
     if (replayed !== true) addCounts(totalsAt(disk, sink, source), { dead_lettered: -1, discarded: 1 });
   return gone.length;

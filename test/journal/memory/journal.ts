@@ -4,6 +4,7 @@ import { PenstockError } from '../../../src/base/errors.ts';
 import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
 import { addCounts, sortedOut, zeroCounts } from '../../../src/journal/counts.ts';
 import type { Commit, Journal, StoredRecords } from '../../../src/journal/journal.ts';
+import { givenUpOf } from '../../../src/journal/records/given-up.ts';
 import { plain } from '../records.ts';
 import { discard, lanesOf, matches, read, replaysOf, settle } from './delivery.ts';
 import { countsAt, type Entry, laneKey, type MemoryDisk, removeFrom, valueAt } from './disk.ts';
@@ -128,6 +129,10 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
     countDeadLetters: (filter) =>
       stepped('countDeadLetters', () => disk.letters.filter((letter) => matches(letter, filter)).length),
     discardDeadLetters: (filter) => stepped('discardDeadLetters', () => discard(disk, filter)),
+    givenUp: () =>
+      stepped('givenUp', () =>
+        givenUpOf([...disk.notes].map(([name, value]) => ({ name: name.trimStart(), value: JSON.stringify(value) }))),
+      ),
     openReplay: (job, sink, what) =>
       changing('openReplay', () => {
         requireSink(sink);

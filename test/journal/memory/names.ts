@@ -1,7 +1,8 @@
 import { PenstockError } from '../../../src/base/errors.ts';
 import type { Json } from '../../../src/base/json.ts';
 import type { LedgerRow, RegistrationReport, SinkRegistration, SourceRegistration } from '../../../src/journal/journal.ts';
-import { lanesOf } from './delivery.ts';
+import { forgottenNote } from '../../../src/journal/records/given-up.ts';
+import { discard, lanesOf } from './delivery.ts';
 import { countsAt, dropKeys, laneKey, laneOf, type MemoryDisk, removeFrom, renameKeys, totalsAt } from './disk.ts';
 
 const pendingOf = (disk: MemoryDisk, sink: string): number =>
@@ -85,11 +86,11 @@ const taken = (name: string): PenstockError => new PenstockError('PEN_OPERATION_
 export function forgetSink(disk: MemoryDisk, name: string): void {
   if (!disk.sinks.has(name)) throw new PenstockError('PEN_NOT_FOUND', `the journal knows no sink "${name}"`);
   const abandoned = pendingOf(disk, name);
-  const discarded = removeFrom(disk.letters, ({ sink }) => sink === name).length;
+  const discarded = discard(disk, { sink: name });
   for (const map of [disk.sinks, disk.totals, disk.offsets]) dropKeys(map, 0, name);
   removeFrom(disk.replays, ({ sink }) => sink === name);
   disk.held.delete(`sink ${name}`);
-  disk.notes.set(` forgotten:${name}`, { at: disk.now(), abandoned, discarded });
+  disk.notes.set(` ${forgottenNote(disk.notes.size)}`, { sink: name, at: disk.now(), abandoned, discarded });
 }
 
 export function resetSource(disk: MemoryDisk, name: string, checkpoint: Json): void {

@@ -282,6 +282,7 @@ const asked = [
   'deadLetters',
   'countDeadLetters',
   'discardDeadLetters',
+  'givenUp',
   'ledger',
 ] as const;
 

@@ -1,4 +1,5 @@
 import type { DeadLetter, LetterFilter, NewDeadLetter } from '../../journal.ts';
+import { type DiscardedRow, discardedAtOnce, discardNotes } from '../../records/given-up.ts';
 import { columnsOf, type LetterRow, letterColumns, letterOf } from '../../records/letter-rows.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
@@ -7,7 +8,7 @@ import { type LetterRange, type LetterSearch, openLetterSearch } from './letter-
 
 export type LetterStore = ReturnType<typeof openLetters>;
 
-/** Events that a sink refused for good. `insert`, `refuseAgain` and `resolve` run inside a write. */
+/** Events that a sink refused for good. `insert`, `refuseAgain`, `resolve` and `discard` run inside a write. */
 export function openLetters(core: Core, ledger: LedgerStore) {
   const search = openLetterSearch(core);
   return { ...openWriting(core, ledger), ...openReading(core, search), discard: openDiscard(core, ledger, search) };
@@ -70,21 +71,31 @@ function openReading({ db }: Core, search: LetterSearch) {
   };
 }
 
-function openDiscard({ db, writer }: Core, ledger: LedgerStore, search: LetterSearch) {
+function openDiscard({ db, clock }: Core, ledger: LedgerStore, search: LetterSearch) {
+  const select = db.prepare(
+    `SELECT d.id, k.name AS sink, s.name AS source, d.uid, d.event_time, d.action, d.code FROM json_each(?) AS wanted CROSS JOIN dead_letters d ON d.id = wanted.value
+     JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source ORDER BY d.id`,
+  );
   const remove = db.prepare(
     'DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)) RETURNING sink, source, counted',
   );
-  return (filter: LetterFilter): Promise<number> =>
-    writer.write(() => {
-      // Whoever discards a letter wants its text gone, not only out of sight.
-      db.exec('PRAGMA secure_delete = ON');
-      const ids = search.ids(filter, {}, Number.MAX_SAFE_INTEGER);
-      const gone = all<{ sink: number; source: number; counted: number }>(remove, JSON.stringify(ids));
-      db.exec('PRAGMA secure_delete = OFF');
-      for (const { sink, source, counted } of gone) {
+  const note = db.prepare('INSERT INTO notes (source, name, value) VALUES (0, ?, ?)');
+  /** Only inside a write. */
+  return (filter: LetterFilter): number => {
+    // Whoever discards a letter wants its text gone, not only out of sight.
+    db.exec('PRAGMA secure_delete = ON');
+    const at = clock.now();
+    const ids = search.ids(filter, {}, Number.MAX_SAFE_INTEGER);
+    for (let from = 0; from < ids.length; from += discardedAtOnce) {
+      const part = JSON.stringify(ids.slice(from, from + discardedAtOnce));
+      for (const { name, ...discard } of discardNotes(all<DiscardedRow>(select, part), filter, at))
+        note.run(name, JSON.stringify(discard));
+      for (const { sink, source, counted } of all<{ sink: number; source: number; counted: number }>(remove, part)) {
         ledger.add(sink, source, 'dead_lettered', -counted);
         ledger.add(sink, source, 'discarded', counted);
       }
-      return gone.length;
-    });
+    }
+    db.exec('PRAGMA secure_delete = OFF');
+    return ids.length;
+  };
 }

@@ -6,7 +6,7 @@ import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 
 /** The id under which notes of the journal itself are kept; AUTOINCREMENT starts above it. */
-const noSource = 0;
+export const noSource = 0;
 
 export type StateStore = ReturnType<typeof openState>;
 
