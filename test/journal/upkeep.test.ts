@@ -30,6 +30,22 @@ it.runIf(hasPostgres())('goes through the sinks for what is marked wrongly, and 
   expect(ofSource).toBe(false);
 });
 
+it.runIf(hasPostgres())('takes over from a replica that died before the clock of the server was set back', async () => {
+  const url = (await postgresUrl()) ?? '';
+  const schema = temporarySchema(url);
+  const engine = postgresEngine(url, schema);
+  const seams = { ...systemSeams(), clock: hastyClock(5) };
+  await using journal = await openPostgres(engine, { ...journalOptions(''), engine, seams, log: silentLog() });
+  await journal.register([source('s')], [sink('a')]);
+  await onServer(url, (client) =>
+    client.query(`INSERT INTO ${schema}.members (id, name, expires, host, version) VALUES ('two~1', 'two', now() + interval '3 hours', 'h', '1');
+      UPDATE ${schema}.units SET owner = 'two~1', epoch = epoch + 1 WHERE name = 's'`),
+  );
+
+  await expect.poll(() => journal.ownership.owns('s')).toBe(false);
+  await expect.poll(() => journal.ownership.owns('s'), { timeout: 30_000 }).toBe(true);
+});
+
 it.runIf(hasPostgres())('goes through lanes and days for what is old with one round in six', async () => {
   const url = (await postgresUrl()) ?? '';
   const engine = postgresEngine(url, temporarySchema(url));

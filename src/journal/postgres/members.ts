@@ -88,6 +88,13 @@ export async function isNamed(db: Database, kind: 'source' | 'sink', name: strin
   return row?.named === true;
 }
 
+/** Where the server's clock was set back, who died before that would live for as long: no lease is that far ahead. */
+export async function expireFarAhead(sql: Sql, s: string): Promise<void> {
+  await sql.run(
+    `UPDATE ${s}.members SET expires = now(), seen = least(seen, now()) WHERE expires > now() + interval '2 minutes'`,
+  );
+}
+
 export interface MembershipOptions {
   /** How people know this process. */
   readonly name: string;

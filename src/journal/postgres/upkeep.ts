@@ -7,6 +7,7 @@ import { logSkipped } from '../records/rows.ts';
 import { roomOutage, UpkeepRounds } from '../upkeep-rounds.ts';
 import { alone, type Core } from './core.ts';
 import type { Sql } from './database.ts';
+import { expireFarAhead } from './members.ts';
 import { passRecords } from './offsets.ts';
 import { Orphans } from './orphans.ts';
 import type { Room } from './room.ts';
@@ -230,13 +231,14 @@ async function noteSkip({ db: { s }, clock }: Core, sql: Sql, sink: number, { so
   return { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
 }
 
-/** Rows that are old or ended, and the journal's time. */
+/** Rows that are old or ended, leases that no clock gave, and the journal's time. */
 async function sweep(core: Core, trimmed: boolean): Promise<void> {
   const { s } = core.db;
   await alone(core, undefined, async (sql) => {
     await sql.run(`DELETE FROM ${s}.windows WHERE stamp < $1`, [core.time.now() - windowsKeptMs]);
     await sql.run(`DELETE FROM ${s}.replays WHERE job IN (${endedReplays(s)})`);
     await sql.run(`DELETE FROM ${s}.letter_counts WHERE letters <= 0`);
+    await expireFarAhead(sql, s);
     await core.time.save(sql, s);
   });
   if (!trimmed) return;

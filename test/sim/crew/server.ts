@@ -168,6 +168,8 @@ export class SharedServer {
     ['DELETE FROM p.members WHERE expires', ([name]) => this.#forgetDead(String(name))],
     // No more replicas come than began.
     ['DELETE FROM p.members WHERE id = (SELECT', () => []],
+    // The clock of the server goes on.
+    ['UPDATE p.members SET expires = now(), seen = least', () => []],
     ["UPDATE p.members SET expires = '-infinity'", ([id]) => done(Number(this.#members.delete(String(id))))],
     ['INSERT INTO p.members', (values, _text, asker) => this.#join(values, asker)],
     ['SELECT version, min_reader, moved FROM p.meta', () => []],
