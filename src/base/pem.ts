@@ -31,6 +31,15 @@ function certificatesIn(text: string): string[] {
   return text.split(/(?=-----BEGIN )/).filter((block) => /^-----BEGIN (?:[A-Z0-9]+ )?CERTIFICATE-----/.test(block));
 }
 
+/** From when until when each certificate of a PEM file is valid, milliseconds; without those that cannot be read. */
+export function validityOf(text: string): { readonly from: number; readonly to: number }[] {
+  return certificatesIn(text).flatMap((block) => {
+    if (!isSound(() => new X509Certificate(block))) return [];
+    const { validFromDate, validToDate } = new X509Certificate(block);
+    return [{ from: validFromDate.getTime(), to: validToDate.getTime() }];
+  });
+}
+
 function certificatesFault(text: string): Omit<PemFault, 'part'> | undefined {
   const blocks = certificatesIn(text);
   if (blocks.length === 0)

@@ -50,6 +50,8 @@ export interface DatabaseConfig {
   readonly password: (() => Promise<string>) | undefined;
   /** Authorities of the server's certificate, PEM, read anew at each call; those of the system when undefined. */
   readonly ca: (() => Promise<string>) | undefined;
+  /** Where they are read. */
+  readonly caFile: string | undefined;
   readonly schema: string;
   readonly leaseMs: number;
   readonly connections: number;

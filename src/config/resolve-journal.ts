@@ -44,6 +44,7 @@ function databaseOf(journal: JournalOptions, context: LoadContext): DatabaseConf
     url,
     password: password === undefined ? undefined : async () => (await context.readJournal()).password ?? '',
     ca: tls === undefined ? undefined : () => context.from.files.readFile(tls.ca_file, 'utf8'),
+    caFile: tls?.ca_file,
     schema: schema ?? 'penstock',
     leaseMs: leaseOf(journal, context),
     connections: connections ?? 8,

@@ -11,6 +11,7 @@ import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts'
 import { liveStatus, type StatusFacts, type StatusReport, withOwnFacts } from '../operate/report/status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import type { Activity } from './activity.ts';
+import { endingCertificates } from './certificates.ts';
 import type { Configuration } from './configuration.ts';
 import type { Measures } from './measure.ts';
 import { knownPage, readPage } from './page.ts';
@@ -106,8 +107,11 @@ export class Answers {
 
   async #facts(): Promise<StatusFacts> {
     const { orphanSinks } = this.#configuration;
-    const config = await this.#configuration.status();
-    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config };
+    const [config, certificates] = await Promise.all([
+      this.#configuration.status(),
+      endingCertificates(this.#configuration.current, this.#runtime.seams),
+    ]);
+    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config, certificates };
   }
 
   async #readLedger(): Promise<LedgerReport> {

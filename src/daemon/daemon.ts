@@ -8,6 +8,7 @@ import type { StatusReport } from '../operate/report/status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import { Activity } from './activity.ts';
 import { Answers } from './answers.ts';
+import { watchCertificates } from './certificates.ts';
 import type { Configuration, ReloadReport } from './configuration.ts';
 import { Measures } from './measure.ts';
 import { act } from './page.ts';
@@ -63,6 +64,7 @@ export class Daemon implements AsyncDisposable {
       (isAgain) => this.reload(undefined, isAgain),
       seams,
     );
+    this.#open.use(watchCertificates(() => this.#configuration.current, { seams, log }));
     void this.#answers.keepWord(this.#stopping.signal);
     this.#isReady = true;
   }

@@ -59,6 +59,8 @@ export interface StatusFacts {
   readonly startedAt: number;
   readonly orphanSinks: readonly string[];
   readonly config: ConfigStatus;
+  /** Certificates of this process that end. */
+  readonly certificates: readonly Problem[];
 }
 
 const longestHealthyFailures = 3;
@@ -230,12 +232,12 @@ export function problemsOf(
 
 /** A report with what only the daemon that is asked knows: since when it runs, and with which configuration. */
 export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'seams'>, facts: StatusFacts): StatusReport {
-  const { startedAt, config } = facts;
+  const { startedAt, config, certificates } = facts;
   return {
     ...report,
     uptime_seconds: Math.floor((seams.clock.monotonic() - startedAt) / 1000),
     config: { loaded_at: config.loadedAt, differs_from_file: config.changedFiles.length > 0 },
-    problems: [...report.problems, ...configProblems(config)],
+    problems: [...report.problems, ...configProblems(config), ...certificates],
   };
 }
 
