@@ -36,6 +36,8 @@ export interface YamlText {
   readonly faults: readonly Fault[];
   /** Where a path stands; a path that does not exist stands where its deepest existing ancestor does. `key` points at the key. */
   locate(path: YamlPath, at?: 'key' | 'value'): Position;
+  /** What a comment right after a text without quotes says, without its `#`; undefined where there is none. */
+  commentAfter(path: YamlPath): string | undefined;
   /** A fault at a path. */
   fault(path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault;
 }
@@ -68,7 +70,7 @@ function unreadable(file: string, what: string, fix: string): YamlText {
     what: said,
     ...(help === undefined ? {} : { fix: help }),
   });
-  return { file, value: undefined, faults: [fault([], what, fix)], locate: () => place, fault };
+  return { file, value: undefined, faults: [fault([], what, fix)], locate: () => place, commentAfter: () => undefined, fault };
 }
 
 function parseText(text: string, file: string): YamlText {
@@ -81,6 +83,10 @@ function parseText(text: string, file: string): YamlText {
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const locate = (path: YamlPath, at: 'key' | 'value' = 'value'): Position => positionAt(offsetOf(doc.contents, path, at));
+  const commentAfter = (path: YamlPath): string | undefined => {
+    const node = doc.getIn(path, true);
+    return isScalar(node) && node.type === 'PLAIN' ? (node.comment ?? undefined) : undefined;
+  };
   const faults: Fault[] = [
     ...syntaxFaults([...doc.errors, ...doc.warnings], text, (offset) => positionAt(offset).line),
     ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" is written twice`, fix: 'keep one of them' })),
@@ -89,16 +95,16 @@ function parseText(text: string, file: string): YamlText {
     const place = { file, ...locate(path, at), path, what };
     return fix === undefined ? place : { ...place, fix };
   };
-  if (faults.length > 0) return { file, value: undefined, faults, locate, fault };
+  if (faults.length > 0) return { file, value: undefined, faults, locate, commentAfter, fault };
   const ofAliases = aliasFaults(doc).map(({ offset, ...words }) => ({ file, ...positionAt(offset), path: [], ...words }));
-  if (ofAliases.length > 0) return { file, value: undefined, faults: ofAliases, locate, fault };
+  if (ofAliases.length > 0) return { file, value: undefined, faults: ofAliases, locate, commentAfter, fault };
   if (expandedSize(doc) > mostValues)
     return unreadable(
       file,
       `its aliases stand for more than ${mostValues} values`,
       'let no anchor hold many aliases of others, or of itself',
     );
-  return { file, value: doc.toJS({ maxAliasCount: -1 }) as unknown, faults, locate, fault };
+  return { file, value: doc.toJS({ maxAliasCount: -1 }) as unknown, faults, locate, commentAfter, fault };
 }
 
 // Maps by key, so that thousands of faults in one map are placed in linear time.

@@ -90,22 +90,36 @@ const unclosed: Words = {
   fix: 'give the lines of one block the same indentation, and close every quote, { and [',
 };
 
+/** An address with brackets in a list such as `[https://[::1]]`. */
+function unclosedIn(line: string): Words {
+  const address = /[[,] *(\w+:\/\/\[[^\]]*\][^\],\s]*)/.exec(line)?.[1];
+  return address === undefined
+    ? unclosed
+    : { what: 'brackets in an address end the list', fix: `put it into quotes: "${address}"` };
+}
+
+/** Where a variable is written as other programs have it. */
+function variableFix(line: string): string | undefined {
+  const name = /: *%([A-Z_][A-Z0-9_]*)%|\{\{-? *(?:\$?env\.|\.)?([A-Z_][A-Z0-9_]*) *\}\}/.exec(line)?.slice(1).find(Boolean);
+  return name === undefined ? undefined : `write \${env:${name}}`;
+}
+
 const byCode: Readonly<Record<string, Words | ((place: Place, message: string) => Words)>> = {
   TAB_AS_INDENT: { what: 'tabs are not allowed as indentation', fix: 'indent with spaces' },
-  BAD_INDENT: (_place, message) =>
+  BAD_INDENT: ({ line }, message) =>
     message.startsWith('Flow')
-      ? unclosed
+      ? unclosedIn(line)
       : { what: 'the lines of one block are not indented alike', fix: 'give them the same indentation' },
   BLOCK_AS_IMPLICIT_KEY: {
     what: 'a second ": " in one line',
     fix: 'put text that holds ": " into quotes, and indent what belongs to the line above',
   },
-  MISSING_CHAR: unclosed,
+  MISSING_CHAR: ({ line }) => unclosedIn(line),
   MULTILINE_IMPLICIT_KEY: { what: 'a name without a colon', fix: 'end the name with a colon and a blank' },
   MULTIPLE_DOCS: { what: 'a second document begins here', fix: 'keep one in the file: remove "---" or "..." and what follows' },
   BAD_SCALAR_START: ({ line, column }) => ({
     what: `text that begins with ${line[column] ?? 'this'} has to be in quotes`,
-    fix: `write ${quoted(line, column)}`,
+    fix: variableFix(line) ?? `write ${quoted(line, column)}`,
   }),
   TAG_RESOLVE_FAILED: ({ line, column }) => ({
     what: `there is no tag "${/^\S*/.exec(line.slice(column))?.[0] ?? '!'}"`,
@@ -119,7 +133,10 @@ const byCode: Readonly<Record<string, Words | ((place: Place, message: string) =
     what: 'there is no such escape',
     fix: "write \\\\ for a backslash, or put the text into single quotes: 'C:\\path'",
   },
-  NON_STRING_KEY: { what: 'a name cannot begin with { or [', fix: 'put text that begins with a bracket into quotes' },
+  NON_STRING_KEY: ({ line }) => ({
+    what: 'a name cannot begin with { or [',
+    fix: variableFix(line) ?? 'put text that begins with a bracket into quotes',
+  }),
 };
 
 /** Keys that come again in their map; yaml's own check compares every key with every other. */

@@ -5,7 +5,7 @@ import type { Files } from '../base/seams.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Options, SinkConfig, SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
-import { standsInBentQuotes } from './slips.ts';
+import { standsInBentQuotes, unseenIn } from './slips.ts';
 import { placeholdersIn } from './starter.ts';
 
 /** What the file names: also those blocks that had faults of their own. */
@@ -202,6 +202,10 @@ function warnOfTexts(value: unknown, at: YamlPath, context: LoadContext): void {
   const warn = (what: string, fix: string): void => void context.warnings.push(context.doc.fault(at, what, fix));
   if (typeof value === 'string') {
     for (const name of placeholdersIn(value)) warn(`"${name}" is a placeholder`, 'replace it with the value that it stands for');
+    const unseen = unseenIn(value);
+    if (unseen !== undefined) warn(...unseen);
+    if (cutAtComment(value, at, context))
+      warn('what follows # is a comment, and no part of the secret', 'put all of it into quotes, or write a blank after #');
     if (standsInBentQuotes(value)) warn('the curly quotes are part of the text', 'use plain quotes, " or \', or none');
   }
   const inner: Iterable<[string | number, unknown]> = Array.isArray(value)
@@ -210,6 +214,13 @@ function warnOfTexts(value: unknown, at: YamlPath, context: LoadContext): void {
       ? Object.entries(value)
       : [];
   for (const [step, item] of inner) warnOfTexts(item, [...at, step], context);
+}
+
+/** True for a secret behind which a comment begins like `#x`, as it may go on in a password. */
+function cutAtComment(value: string, at: YamlPath, { doc }: LoadContext): boolean {
+  return (
+    /token|secret|password|key$/i.test(String(at.at(-1))) && !value.includes('${') && /^[^\s#!]/.test(doc.commentAfter(at) ?? '')
+  );
 }
 
 interface Place {

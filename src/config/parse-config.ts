@@ -5,14 +5,15 @@ import { type Fault, parseYaml, type YamlText } from '../base/yaml-faults.ts';
 import { namePattern } from './file-options.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
 
-// A plain scalar inside of `{ }` or `[ ]` may hold none of these, so that YAML alone would refuse `{ token: ${env:TOKEN} }`. While the text is
+// A plain scalar inside of `{ }` or `[ ]` may hold none of these, so that YAML alone would refuse `{ token: ${env:TOKEN} }`, and of `${env: TOKEN}` it
+// would say something of colons. While the text is
 // parsed, characters that Unicode reserves for such use stand for them; each is one unit long, so that no column moves.
-const structural = '{},[]';
-const standIns = '\uFDD0\uFDD1\uFDD2\uFDD3\uFDD4';
+const structural = '{},[] ';
+const standIns = '\uFDD0\uFDD1\uFDD2\uFDD3\uFDD4\uFDD5';
 
 /** Parses the configuration file; `${...}` may stand wherever text may, also inside of `{ }` and `[ ]` without quotes. */
 export function parseConfig(text: string, file: string): YamlText {
-  if (/[\uFDD0-\uFDD4]/.test(text)) return parseYaml(text, file);
+  if (/[\uFDD0-\uFDD5]/.test(text)) return parseYaml(text, file);
   const shielded = text.replaceAll(/\$\{[^{}"'\n]*\}/g, (match) => exchange(match, structural, standIns));
   const doc = parseYaml(shielded, file);
   const faults = doc.faults.map(restoreFault);
@@ -40,7 +41,7 @@ function exchange(text: string, from: string, to: string): string {
 }
 
 function restoreText(text: string): string {
-  return /[\uFDD0-\uFDD4]/.test(text) ? exchange(text, standIns, structural) : text;
+  return /[\uFDD0-\uFDD5]/.test(text) ? exchange(text, standIns, structural) : text;
 }
 
 function restoreFault(fault: Fault): Fault {

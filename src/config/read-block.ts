@@ -6,7 +6,7 @@ import { compileSchema, type SchemaError, type Validate } from '../base/schema.t
 import { type Fault, schemaFaults, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
 import type { ObjectSchema, OptionSchema } from './block-schemas.ts';
 import { type Interpolated, interpolate, pathKey, type ValueSources } from './interpolate.ts';
-import { slipFix, slippedOut } from './slips.ts';
+import { slipFix, slippedOut, unseenIn } from './slips.ts';
 
 /** A schema, compiled. */
 export interface BlockSchema {
@@ -120,6 +120,8 @@ function copiedSecrets(secrets: readonly SecretText[], doc: YamlText): Fault[] {
 
 function whatClings(text: string, mayHaveScheme: boolean): readonly [string, string] | undefined {
   if (/^\s|[^\S\r\n]$/.test(text)) return ['the secret begins or ends with a blank', 'leave the blank out'];
+  const unseen = unseenIn(text);
+  if (unseen !== undefined) return unseen;
   if (/^(["']).*\1$/.test(text))
     return ['the secret stands in quotes', 'leave the quotes out; docker --env-file keeps those of its lines'];
   const scheme = /^(?:Authorization: *)?(Bearer|Basic|Splunk|SSWS|ApiKey|Token|GenieKey) +\S/i.exec(text)?.[1];
@@ -251,7 +253,7 @@ function schemesOf({ keyword, params, data, parentSchema }: SchemaError): readon
 function schemeFix(error: SchemaError): string {
   const schemes = schemesOf(error);
   // `https:/host` has lost a slash.
-  const shown = shownOf(error)?.replace(/^[a-z]+:\/*(?=[^\d/])/i, '');
+  const shown = shownOf(error)?.replace(/^[a-z]+:\/*(?=[^\d/\\])|^(?:https?|wss?)(?::\\+|:?\/\/)/i, '');
   const best = schemes.includes('tls') ? 'tls' : (schemes[0] ?? 'https');
   const others = schemes.filter((scheme) => scheme !== best).map((scheme) => `${scheme}://`);
   const also = others.length === 0 ? '' : `, or begin it with ${others.join(', ')}`;

@@ -35,15 +35,25 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
   (isPlainAllowed ? context.warnings : context.faults).push(...plain);
   if (context.faults.length > before) return undefined;
   const base = await refreshable(read, block, schema, context, (value) => value['options'] as Options);
-  return {
-    ...base,
-    key: `${base.key} ${connector.hash}`,
-    ...settings,
-    name: block.name,
-    connector,
-    tenant: connector.tenant(base.options),
-    identity: connector.identity(base.options),
-  };
+  const names = namesOf(connector, base.options, block, context);
+  return names && { ...base, key: `${base.key} ${connector.hash}`, ...settings, name: block.name, connector, ...names };
+}
+
+/** Whose events a source has; undefined, with a fault, where they are of an address that is none. */
+function namesOf(
+  connector: Connector,
+  options: Options,
+  { at }: NamedBlock,
+  { doc, faults }: LoadContext,
+): Pick<SourceConfig, 'tenant' | 'identity'> | undefined {
+  try {
+    return { tenant: connector.tenant(options), identity: connector.identity(options) };
+  } catch (error) {
+    const { message, where, fix } = asPenstockError(error);
+    if (where?.startsWith('options.') !== true) throw error;
+    faults.push(doc.fault([...at, ...where.split('.')], message, fix));
+    return undefined;
+  }
 }
 
 async function connectorOf({ raw, at }: NamedBlock, context: LoadContext): Promise<Connector | undefined> {

@@ -88,6 +88,7 @@ export function readBuilt({ file, text }: BundledFile, folder: string): YamlText
     value,
     faults: [],
     locate: (path, at) => doc().locate(path, at),
+    commentAfter: (path) => doc().commentAfter(path),
     fault: (path, what, fix, at) => doc().fault(path, what, fix, at),
   };
 }
@@ -122,6 +123,7 @@ export function mergeSections(files: readonly BundledFile[]): YamlText {
     value: faults.length === 0 ? value : undefined,
     faults,
     locate: (path, at) => docOf(path).locate(path, at),
+    commentAfter: (path) => docOf(path).commentAfter(path),
     fault: (path, what, fix, at) => docOf(path).fault(path, what, fix, at),
   };
 }

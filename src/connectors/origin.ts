@@ -58,7 +58,8 @@ function baseOf(template: Template, scope: Scope): URL {
     url.search === '' &&
     url.hash === '';
   if (isAddress) return url;
-  throw new PenstockError('PEN_CONFIG_INVALID', `${name} is not the address of a service`, {
+  throw new PenstockError('PEN_CONFIG_INVALID', 'this is not the address of a service', {
+    where: name,
     fix: 'write scheme, host and path, without credentials or a query',
   });
 }
@@ -66,7 +67,8 @@ function baseOf(template: Template, scope: Scope): URL {
 function hostOf(template: Template, scope: Scope): URL {
   const text = template.render(scope, (value) => {
     if (/^[a-z0-9.-]+(:\d+)?$/i.test(value)) return value;
-    throw new PenstockError('PEN_CONFIG_INVALID', `${template.names.join(', ')} is not a host name`, {
+    throw new PenstockError('PEN_CONFIG_INVALID', 'this is not a host name', {
+      where: template.names.join(', '),
       fix: 'write the host name alone, without scheme and path',
     });
   });

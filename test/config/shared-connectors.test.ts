@@ -43,3 +43,16 @@ it('compiles a connector once for sources without rows of their own, and once fo
   expect(firstOf).toEqual([0, 0, 2, 2, 4]);
   expect(connectors.map(({ actions }) => actions.length)).toEqual([6, 6, 7, 7, 7]);
 });
+
+it('says where an address stands that is that of no service', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'penstock-address-'));
+  const source = { connector: 'okta', options: { org_url: 'https://acme.okta.com?x=1', token: 't' } };
+  await writeFile(join(dir, 'penstock.yaml'), stringify({ sources: { acme: source }, sinks: { out: { type: 'stdout' } } }));
+
+  await expect(readConfig(join(dir, 'penstock.yaml'), systemSeams())).rejects.toMatchObject({
+    code: 'PEN_CONFIG_INVALID',
+    message: expect.stringMatching(
+      /penstock\.yaml:5:16 \(sources\.acme\.options\.org_url\): this is not the address of a service\n {2}fix: write scheme, host and path/,
+    ) as string,
+  });
+});

@@ -88,6 +88,52 @@ it.each([
     file('', '    index: #main'),
     'it has no value: write one, in quotes if it begins with #, or remove the name',
   ],
+  [
+    'a dash without a blank',
+    valid.replace('[https://hec.example.com:8088]', '\n      -https://hec.example.com:8088'),
+    'write a blank after the dash: - https://hec.example.com:8088',
+  ],
+  ['milliseconds without a unit', schedule('60000'), 'write it with its unit: 60000ms, 60000s, 60000m, 60000h'],
+  ['a time of minutes and seconds', schedule('1m30s'), 'write 90s'],
+  ['a time since 1970', file('    start: 1795168830'), 'write 2026-11-20T10:00:30Z'],
+  ['one in milliseconds', file('    start: 1795168830123'), 'write 2026-11-20T10:00:30.123Z'],
+  ['a time before now', file('    start: -30d'), 'write 30d'],
+  ['a time ago', file('    start: 30 days ago'), 'write 30d'],
+  ['a scheme with backslashes', valid.replace('https://', 'https:\\\\'), 'write https://hec.example.com:8088'],
+  ['a scheme without its colon', valid.replace('https://', 'https//'), 'write https://hec.example.com:8088'],
+  ['a scheme that is misspelt', valid.replace('https://', 'htps://'), 'begin it with https:// or http://'],
+  ['a scheme that stands there twice', valid.replace('https://', 'https://https://'), 'write https://hec.example.com:8088'],
+  ['a port that is too high', valid.replace('8088', '80880'), 'write the port as a number from 1 to 65535'],
+  ['a port that is a word', valid.replace('8088', 'port'), 'write the port as a number from 1 to 65535'],
+  ['a blank in a host', valid.replace('hec.ex', 'hec ex'), 'a host has no blanks'],
+  [
+    'a place to fill in',
+    valid.replace('hec.ex', '<hec>.ex'),
+    'replace what stands between < and > with the value that it stands for',
+  ],
+  [
+    'an IPv6 address',
+    valid.replace('hec.example.com:8088', '2001:db8::1'),
+    'put an IPv6 address into brackets, and all of it into quotes: "https://[2001:db8::1]"',
+  ],
+  [
+    'an IPv6 address in a list',
+    valid.replace('hec.example.com', '[2001:db8::1]'),
+    'put it into quotes: "https://[2001:db8::1]:8088"',
+  ],
+  ['a variable with a blank', valid.replace('made-up', '${env: HEC_TOKEN}'), 'write ${env:HEC_TOKEN}'],
+  ['a variable as Windows has it', valid.replace('made-up', '%HEC_TOKEN%'), 'write ${env:HEC_TOKEN}'],
+  ['a variable as templates have it', valid.replace('made-up', '{{ env.HEC_TOKEN }}'), 'write ${env:HEC_TOKEN}'],
+  [
+    'a character without a width in a secret',
+    valid.replace('made-up', 'made-up\u200b'),
+    'type it anew, or copy it from elsewhere',
+  ],
+  [
+    'a character without a width in an address',
+    valid.replace('8088', '8088\u200b'),
+    'it holds a character that is not seen, as web pages have them: type it anew',
+  ],
 ])('says what to write for %s', async (_name, yaml, fix) => {
   expect(await faultsOf(yaml, { sinkTypes })).toContain(`  fix: ${fix}`);
 });
@@ -108,6 +154,12 @@ it.each([
   ['0 6 * * *', undefined],
   ['5 months', undefined],
   ['soon', undefined],
+  ['PT5M', '5m'],
+  ['P1DT12H', '36h'],
+  ['00:05:00', '5m'],
+  ['1,5 h', '1.5h'],
+  ['1:30', undefined],
+  ['', undefined],
 ])('takes %j for %j', (text, duration) => {
   expect(meantDuration(text)).toBe(duration);
 });
@@ -130,4 +182,21 @@ it.each([
 
   expect(warnings.map(({ what }) => what).includes('the curly quotes are part of the text')).toBe(warned);
   expect(JSON.stringify(warnings)).not.toContain('made-up');
+});
+
+it.each([
+  ['token: made-up #up', true],
+  ['token: made-up # of the vault', false],
+  ['token: made-up#up', false],
+  ["token: 'made-up' #up", false],
+])('warns of a comment behind a secret that may belong to it: %s', async (line, warned) => {
+  const { warnings } = await load(valid.replace('token: made-up', line), { sinkTypes });
+
+  expect(warnings.map(({ what }) => what).includes('what follows # is a comment, and no part of the secret')).toBe(warned);
+});
+
+it('warns of a character without a width in a text', async () => {
+  const { warnings } = await load(valid.replace('acme', 'ac\u200bme'), { sinkTypes });
+
+  expect(warnings.map(({ line, what }) => [line, what])).toContainEqual([4, 'the text holds a character that is not seen']);
 });

@@ -74,6 +74,8 @@ function endpointFaults(endpoint: string, at: number): (readonly [string, string
   const base = `write ${url.origin}`;
   if (url.username !== '' || url.password !== '' || url.search !== '')
     return [[path, 'credentials do not belong into the URL', `${base} and put the token into "token"`]];
+  if (/^https?$/.test(url.hostname) && url.port === '')
+    return [[path, 'the scheme stands there twice', `write ${endpoint.replace(/^\w+:\/\//, '')}`]];
   if (url.pathname !== '/' || url.hash !== '') return [[path, `an endpoint has no path, this one has "${url.pathname}"`, base]];
   return [];
 }
