@@ -1,9 +1,12 @@
 #!/usr/bin/env node
+import { widenThreadPool } from '../base/file-turns.ts';
 import { boundHeap } from '../base/heap.ts';
 import { commandContext } from './context.ts';
+import { endProcess } from './end-process.ts';
 import { runProgram } from './program.ts';
 
 boundHeap();
+widenThreadPool();
 
 const args = process.argv.slice(2);
 const isDaemon = args[0] === 'run';
@@ -15,10 +18,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const code = await runProgram(args, commandContext());
+const context = commandContext();
+const code = await runProgram(args, context);
 // A pipe takes 64 KiB at a time: what is still on its way must get out before the process ends. A person may page through it for long; a
 // daemon that was told to stop waits for nobody who stands still.
 const longestMs = 1000;
 const written = Promise.all([process.stdout, process.stderr].map((stream) => new Promise((taken) => stream.write('', taken))));
 await (isDaemon ? Promise.race([written, new Promise((over) => setTimeout(over, longestMs))]) : written);
-process.exit(code);
+await endProcess(code, context.seams.clock);

@@ -1,5 +1,6 @@
 // A write to a pipe or a file obeys no signal: it goes on when nobody waits for it any more. Begun once more, what it carries would be there
 // twice, and on a disk that stands still every attempt would keep one more of the few threads that the whole process shares.
+import { unlessCutOff } from '../base/cut-off.ts';
 import type { Batch, Verdict, Verdicts } from './sink.ts';
 
 interface UnderWay {
@@ -72,14 +73,3 @@ function isTaken(verdicts: Verdicts): boolean {
 }
 
 const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof DOMException && reason.name === 'TimeoutError';
-
-/** Undefined when the signal comes first; the work goes on. */
-export async function unlessCutOff<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const onAbort = (): void => resolve(undefined);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  const first = await Promise.race([work, promise]);
-  signal.removeEventListener('abort', onAbort);
-  return first;
-}

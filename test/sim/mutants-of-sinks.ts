@@ -278,9 +278,9 @@ export const mutantsOfSinks: readonly Mutant[] = [
   },
   {
     name: 'file sinks take every thread of the process on a disk that stands still',
-    file: 'src/sinks/file/turns.ts',
+    file: 'src/base/file-turns.ts',
     caughtBy: 'test/sinks/file.test.ts',
-    edits: [['busy.size < mostAtOnce', 'busy.size < 256']],
+    edits: [['busy.size < mostAtOnce()', 'busy.size < 256']],
   },
   {
     name: 'a pin stands for the authority that is named beside it',

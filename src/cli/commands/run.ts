@@ -7,6 +7,7 @@ import { catchSignals, HangUps, type OnceReport, runOnce, runUntilStopped } from
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, durationOption } from '../arguments.ts';
 import { type CommandContext, daemonLog } from '../context.ts';
+import { isKept } from '../end-process.ts';
 
 interface RunOptions {
   readonly config: string;
@@ -49,6 +50,10 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   );
   if (options.once === true) context.exit(reportOnce(await runOnce(daemon, signals, options.timeout), context));
   else await runUntilStopped(daemon, signals, hangUps);
+  if (await isKept(context.seams.clock))
+    log.warn(
+      'a disk, or the server of a share, stands still: what was under way there is not waited for, and done again after the next start',
+    );
   log.info('penstock stopped');
 }
 

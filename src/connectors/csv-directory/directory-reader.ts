@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
-import { sleep } from '../../base/clock.ts';
-import { PenstockError } from '../../base/errors.ts';
+import { type Clock, sleep } from '../../base/clock.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { formatSize, sizeBytes } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../connector.ts';
 import type { CsvDirectorySpec } from '../read-section.ts';
 import { openListed } from './opened-file.ts';
-import { type RowSource, readRows } from './rows.ts';
+import { type FolderFiles, fileFault, patientFiles } from './patient-files.ts';
+import { readRows } from './rows.ts';
 
 /** A file that nobody has written to for this long counts as complete when it is first seen. */
 const restMs = 10_000;
@@ -25,12 +26,16 @@ export function openDirectoryReader(
   directory: string,
   { seams, log }: { readonly seams: Seams; readonly log: Log },
 ): DirectoryReader {
-  const watch = new Watch(spec, directory, seams);
-  const source: RowSource = { directory, files: seams.files, log, columns: spec.columns, required: spec.required ?? [] };
+  const watch = new Watch(spec, directory, seams.clock);
+  const source = { directory, log, columns: spec.columns, required: spec.required ?? [] };
+  const files = (signal: AbortSignal): FolderFiles => patientFiles(directory, seams.files, seams.clock, signal);
   return {
     kind: 'csv_directory',
-    list: (signal) => watch.list(signal),
-    read: (file, signal) => readRows(source, file, signal),
+    list: async (signal) => ({
+      ...(await watch.list(files(signal), signal)),
+      hash: (file, hashSignal) => hashOf(directory, file, files(hashSignal), hashSignal),
+    }),
+    read: (file, signal) => readRows({ ...source, files: files(signal) }, file, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -39,45 +44,45 @@ export function openDirectoryReader(
 class Watch {
   readonly #spec: CsvDirectorySpec;
   readonly #directory: string;
-  readonly #seams: Seams;
+  readonly #clock: Clock;
   readonly #maxBytes: number;
   #seen = new Map<string, FileIdentity>();
   /** What the first bytes of a file say, by path; undefined means a table. */
   readonly #kinds = new Map<string, { readonly file: FileIdentity; readonly reason: string | undefined }>();
 
-  constructor(spec: CsvDirectorySpec, directory: string, seams: Seams) {
+  constructor(spec: CsvDirectorySpec, directory: string, clock: Clock) {
     this.#spec = spec;
     this.#directory = directory;
-    this.#seams = seams;
+    this.#clock = clock;
     this.#maxBytes = sizeBytes(spec.max_bytes ?? '1GiB');
   }
 
-  async list(signal: AbortSignal): Promise<FileListing> {
-    const names = await this.#names();
+  async list(files: FolderFiles, signal: AbortSignal): Promise<Omit<FileListing, 'hash'>> {
+    const names = await this.#names(files);
     const looks: Look[] = [];
-    for (const name of names) looks.push(await this.#look(name));
+    for (const name of names) looks.push(await this.#look(files, name));
     const found = looks.flatMap((look) => (look !== undefined && 'file' in look ? [look.file] : []));
     const fresh = found.filter((file) => !this.#isResting(file));
-    if (fresh.length > 0) await sleep(this.#seams.clock, lookMs, signal);
+    if (fresh.length > 0) await sleep(this.#clock, lookMs, signal);
     const growing = new Set<string>();
-    for (const file of fresh) if (!(await this.#isUnchanged(file))) growing.add(file.path);
+    for (const file of fresh) if (!(await this.#isUnchanged(files, file))) growing.add(file.path);
     this.#seen = new Map(found.map((file) => [file.path, file]));
     for (const path of this.#kinds.keys()) if (!this.#seen.has(path)) this.#kinds.delete(path);
     const whole = found.filter(({ path }) => !growing.has(path));
-    const typed = await this.#sortOut(whole);
+    const typed = await this.#sortOut(files, whole);
     const skipped = looks.flatMap((look) => (look !== undefined && 'skipped' in look ? [look.skipped] : []));
     const stillGrowing = [...growing].map((path) => ({ path, reason: 'it is still being written' }));
     return {
       files: typed.files.sort((a, b) => a.mtimeMs - b.mtimeMs || (a.path < b.path ? -1 : 1)),
       skipped: [...skipped, ...stillGrowing, ...typed.skipped],
-      hash: (file, hashSignal) => this.#hash(file, hashSignal),
     };
   }
 
-  async #names(): Promise<string[]> {
+  async #names(files: FolderFiles): Promise<string[]> {
     try {
-      return (await this.#seams.files.readdir(this.#directory)).filter((name) => !name.startsWith('.')).sort();
+      return (await files.readdir(this.#directory)).filter((name) => !name.startsWith('.')).sort();
     } catch (error) {
+      fileFault(error);
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown fault';
       throw new PenstockError('PEN_FILE_UNREADABLE', `cannot list the folder "${this.#directory}": ${code}`, {
         fix: 'create the folder, and let the user of this process read it',
@@ -86,8 +91,8 @@ class Watch {
     }
   }
 
-  async #look(name: string): Promise<Look> {
-    const stats = await this.#seams.files.lstat(join(this.#directory, name)).catch(() => undefined);
+  async #look(files: FolderFiles, name: string): Promise<Look> {
+    const stats = await files.lstat(join(this.#directory, name)).catch(fileFault);
     if (stats === undefined) return undefined;
     const reason = this.#reasonToSkip(name, stats);
     if (reason !== undefined) return { skipped: { path: name, reason } };
@@ -107,45 +112,45 @@ class Watch {
   #isResting(file: FileIdentity): boolean {
     const last = this.#seen.get(file.path);
     if (last !== undefined) return last.size === file.size && last.mtimeMs === file.mtimeMs;
-    return this.#seams.clock.now() - file.mtimeMs > restMs;
+    return this.#clock.now() - file.mtimeMs > restMs;
   }
 
-  async #isUnchanged(file: FileIdentity): Promise<boolean> {
-    const now = await this.#look(file.path);
+  async #isUnchanged(files: FolderFiles, file: FileIdentity): Promise<boolean> {
+    const now = await this.#look(files, file.path);
     return now !== undefined && 'file' in now && now.file.size === file.size && now.file.mtimeMs === file.mtimeMs;
   }
 
-  async #sortOut(found: readonly FileIdentity[]): Promise<{ files: FileIdentity[]; skipped: Skipped[] }> {
-    const files: FileIdentity[] = [];
+  async #sortOut(files: FolderFiles, found: readonly FileIdentity[]): Promise<{ files: FileIdentity[]; skipped: Skipped[] }> {
+    const tables: FileIdentity[] = [];
     const skipped: Skipped[] = [];
     for (const file of found) {
       const known = this.#kinds.get(file.path);
       const isKnown = known !== undefined && known.file.size === file.size && known.file.mtimeMs === file.mtimeMs;
-      const reason = isKnown ? known.reason : await this.#reasonInside(file);
+      const reason = isKnown ? known.reason : await this.#reasonInside(files, file);
       this.#kinds.set(file.path, { file, reason });
-      if (reason === undefined) files.push(file);
+      if (reason === undefined) tables.push(file);
       else skipped.push({ path: file.path, reason });
     }
-    return { files, skipped };
+    return { files: tables, skipped };
   }
 
-  async #reasonInside(file: FileIdentity): Promise<string | undefined> {
+  async #reasonInside(files: FolderFiles, file: FileIdentity): Promise<string | undefined> {
     try {
-      await using opened = await openListed(this.#directory, file, this.#seams.files);
+      await using opened = await openListed(this.#directory, file, files);
       return foreignContent(await opened.head(512));
     } catch (error) {
-      if (error instanceof PenstockError) return error.message;
+      if (error instanceof PenstockError && consequenceOf(error).walk === 'skip_file') return error.message;
       throw error;
     }
   }
+}
 
-  async #hash(file: FileIdentity, signal: AbortSignal): Promise<string> {
-    await using opened = await openListed(this.#directory, file, this.#seams.files);
-    const hash = createHash('sha256');
-    for await (const chunk of opened.bytes(signal)) hash.update(chunk);
-    await opened.verify();
-    return hash.digest('hex');
-  }
+async function hashOf(directory: string, file: FileIdentity, files: FolderFiles, signal: AbortSignal): Promise<string> {
+  await using opened = await openListed(directory, file, files);
+  const hash = createHash('sha256');
+  for await (const chunk of opened.bytes(signal)) hash.update(chunk);
+  await opened.verify();
+  return hash.digest('hex');
 }
 
 /** Why these first bytes are not those of a text in UTF-8; undefined when they are. */

@@ -3,9 +3,9 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
-import type { Files } from '../../base/seams.ts';
 import type { FileIdentity } from '../connector.ts';
 import type { Writing } from './header.ts';
+import { type FolderFiles, fileFault } from './patient-files.ts';
 
 // A link in the last place is refused, and opening a pipe does not wait for its other end.
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -30,7 +30,7 @@ export interface OpenedFile extends AsyncDisposable {
 export async function openListed(
   directory: string,
   file: FileIdentity,
-  files: Pick<Files, 'open' | 'lstat'>,
+  files: Pick<FolderFiles, 'open' | 'lstat'>,
 ): Promise<OpenedFile> {
   if (basename(file.path) !== file.path)
     throw new PenstockError('PEN_FILE_UNREADABLE', `"${file.path}" does not lie in the folder itself`);
@@ -39,6 +39,7 @@ export async function openListed(
   try {
     handle = await files.open(path, flags);
   } catch (error) {
+    fileFault(error);
     throw new PenstockError(
       'PEN_FILE_UNREADABLE',
       `cannot open it: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}`,
@@ -54,7 +55,7 @@ export async function openListed(
       at: (start, length) => readAt(handle, start, length),
       lineAfter: (start, lineEnd, signal) => lineAfter(handle, { start, size: file.size, lineEnd }, signal),
       async verify() {
-        const [now, named] = await Promise.all([handle.stat(), files.lstat(path).catch(() => undefined)]);
+        const [now, named] = await Promise.all([handle.stat(), files.lstat(path).catch(fileFault)]);
         if (now.size !== file.size || now.mtimeMs !== file.mtimeMs || named?.ino !== opened.ino) throw changed(path);
       },
       [Symbol.asyncDispose]: () => handle.close(),

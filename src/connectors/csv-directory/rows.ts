@@ -2,12 +2,12 @@ import { Readable } from 'node:stream';
 import { type CsvError, type Options, parse } from 'csv-parse';
 import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { Files } from '../../base/seams.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
 import { type BadRowKind, badRowAt } from './bad-row.ts';
 import { type Columns, type Header, matchHeader, mostColumns, type Writing, writingOf } from './header.ts';
 import { Occurrences } from './occurrences.ts';
 import { type OpenedFile, openListed, Utf8Watch } from './opened-file.ts';
+import type { FolderFiles } from './patient-files.ts';
 
 const chunkRows = 1000;
 /** A chunk ends early after so many characters: rows may have 8 MiB each. */
@@ -18,9 +18,9 @@ const lookAhead = 65_536;
 const mostBadRows = 1000;
 
 /** What reading a file needs. */
-export interface RowSource extends Columns {
+interface RowSource extends Columns {
   readonly directory: string;
-  readonly files: Files;
+  readonly files: FolderFiles;
   readonly log: Log;
 }
 

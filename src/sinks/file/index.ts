@@ -1,16 +1,17 @@
 import { dirname, resolve } from 'node:path';
 import { type Clock, deadline } from '../../base/clock.ts';
+import { unlessCutOff } from '../../base/cut-off.ts';
 import { PenstockError } from '../../base/errors.ts';
+import { takeFileTurn } from '../../base/file-turns.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { formatSize } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import type { Encoded } from '../encoded.ts';
-import { OneWriter, unlessCutOff } from '../one-writer.ts';
+import { OneWriter } from '../one-writer.ts';
 import type { ProbeReport, Sink, SinkContext, SinkType, Verdict, Verdicts } from '../sink.ts';
 import { longestLineBytes, openUnlinked, refuseForeign } from './line-file.ts';
 import { FileSinkOptions } from './options.ts';
 import { RotatingFile } from './rotating-file.ts';
-import { takeTurn } from './turns.ts';
 
 /** `type: file`: one line per event, on disk before it counts. */
 export const file: SinkType = {
@@ -31,14 +32,14 @@ function openFileSink(options: FileSinkOptions, { seams, log, format }: SinkCont
   const isRaw = format === 'raw';
   const target = new RotatingFile(path, { ...options, isRaw }, seams, log);
   let isWriting = false;
-  const why = (): string => (isWriting ? ownDisk : 'it waits for writes of other file sinks, which have not ended either');
+  const why = (): string => (isWriting ? ownDisk : 'it waits for calls on other files and folders, which have not ended either');
   const writer = new OneWriter(
     () => `${path}: ${why()}`,
     () => isWriting,
   );
   let isClosed = false;
   const write = async (encoded: Encoded): Promise<Verdicts> => {
-    using _turn = await takeTurn(path);
+    using _turn = await takeFileTurn(path);
     // The sink that was opened in place of this one writes the batch.
     if (isClosed) return { all: { kind: 'retry', reason: `${path}: closed` } };
     isWriting = true;
