@@ -32,8 +32,11 @@ it('holds, fills the journal, pauses collection, says so, and recovers by itself
   receiver.refuse = () => 401;
   const daemon = penstock(['run', '-c', file]);
 
-  const full = await untilStatus(file, 'a paused collection', ({ sources }) =>
-    sources.every(({ state }) => state === 'waiting_for_room'),
+  const full = await untilStatus(
+    file,
+    'a paused collection, and a hold',
+    ({ sources, sinks }) =>
+      sources.every(({ state }) => state === 'waiting_for_room') && sinks.every(({ hold }) => hold !== undefined),
   );
   const shown = await command(['status', '-c', file]);
   const checked = await command(['status', '--check', '-c', file]);

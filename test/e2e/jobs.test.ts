@@ -286,7 +286,9 @@ itInLongTests('ends a replay that is cancelled within seconds, keeps what it sen
   await missingArrivals(receiver, vendors);
   const open = throttle(receiver, 0);
   const replay = penstock(['replay', 'lake', '--from', minutesAgo(60), '--to', minutesAgo(0), '-c', file]);
-  const { jobs } = await untilStatus(file, 'a replay under way', ({ jobs }) => jobs.some(({ state }) => state === 'running'));
+  const { jobs } = await untilStatus(file, 'a replay that knows how much it has to do', ({ jobs }) =>
+    jobs.some(({ state, progress }) => state === 'running' && isObject(progress) && 'total' in progress),
+  );
   const id = String(jobs[0]?.id);
 
   const listed = await command(['jobs', '-c', file]);

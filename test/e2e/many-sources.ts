@@ -4,7 +4,7 @@ import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
-import { until } from './conditions.ts';
+import { until, untilStatus } from './conditions.ts';
 import { command, configFile, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 
@@ -60,6 +60,10 @@ export async function expectFairPolls(count: number): Promise<void> {
   const pollsSince = (): number[] => good.map((org) => (vendor.asked.get(org) ?? 0) - (before.get(org) ?? 0));
   await until('two more polls of each', () => Math.min(...pollsSince()) >= 2);
   const polls = pollsSince();
+  // Every half minute it is answered, and rests until its next poll is due.
+  await untilStatus(file, 'a poll that the slow vendor does not answer yet', ({ sources }) =>
+    sources.some(({ name, state }) => name === `acme-${slow}` && state === 'polling'),
+  );
   const json = await command(['status', '--json', '-c', file]);
   const text = await command(['status', '-c', file]);
   const check = await command(['status', '--check', '-c', file]);
