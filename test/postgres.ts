@@ -4,12 +4,12 @@ import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
+import { freePort } from './free-port.ts';
 
 /** Where the server's programs are; Debian keeps them off the path. */
 export function postgresPrograms(): string | undefined {
@@ -27,14 +27,6 @@ export function runAsServer(program: string, args: readonly string[]): void {
   // The server would keep the pipes of its starter open.
   if (isRoot()) execFileSync('runuser', ['-u', 'postgres', '--', path, ...args], { stdio: 'ignore', cwd: '/' });
   else execFileSync(path, args, { stdio: 'ignore' });
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** Makes a server of its own in a new folder and starts it; every commit is synced, as in production. */

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { freePort } from '../postgres.ts';
+import { freePort } from '../free-port.ts';
 import { untilStatus } from './conditions.ts';
 import { configFile, penstock, type RunningPenstock, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';

@@ -5,8 +5,8 @@ import net from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin, Consumer } from '@platformatic/kafka';
+import { freePort } from '../free-port.ts';
 import type { Certificates } from '../http/certificates.ts';
-import { freePort } from './real-receivers.ts';
 import { until } from './sink-bench.ts';
 
 const receivers =

@@ -41,15 +41,6 @@ export interface RealReceiver extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function run(
   start: (folder: string) => ChildProcess,
   prepare: (folder: string) => void,
@@ -82,7 +73,8 @@ async function run(
     lines() {
       const dump = join(folder, 'dump');
       if (!existsSync(dump)) return [];
-      return readFileSync(dump, 'utf8').split('\n').filter(Boolean);
+      // What stands after the last line break is still being written.
+      return readFileSync(dump, 'utf8').split('\n').slice(0, -1);
     },
     async restart() {
       await end(child);

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { freePort } from './real-receivers.ts';
+import { freePort } from '../free-port.ts';
 import { uidsOf } from './s3-store.ts';
 import { until } from './sink-bench.ts';
 

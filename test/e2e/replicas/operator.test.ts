@@ -5,7 +5,7 @@ import { openScene, untilShared } from './scene.ts';
 
 describe.runIf(hasPostgres())('an operator of replicas', () => {
   it('is shown the whole from the file of each, and told at once what cannot be done beside them', async () => {
-    const scene = await openScene({ sources: 2, lease: '3s' });
+    const scene = await openScene({ sources: 2, lease: '60s' });
     const one = scene.run('one', await scene.configure('one', { knows: scene.orgs.slice(0, 1) }));
     const two = scene.run('two', await scene.configure('two', { knows: scene.orgs.slice(1) }));
     await untilShared(one, ['one', 'two'], 2, 1);

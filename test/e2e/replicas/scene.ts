@@ -207,6 +207,17 @@ export async function untilShared(of: Replica, names: readonly string[], sources
   await until(`${names.join(', ')} share ${sources} sources`, isShared, { seen: () => JSON.stringify(last) });
 }
 
+/** Waits until a number stays what it is for so long that of all that goes on here nothing can be left. */
+export async function untilStill(count: () => number | string): Promise<void> {
+  let last = count();
+  let since = performance.now();
+  const isStill = (): boolean => {
+    if (count() !== last) [last, since] = [count(), performance.now()];
+    return performance.now() - since > 6_000;
+  };
+  await until('nothing moves any more', isStill, { seen: () => String(count()) });
+}
+
 /** Copies beyond the first of every event. */
 export function copies({ received }: Receiver): number {
   return received.length - new Set(received.map(({ uid }) => uid)).size;
