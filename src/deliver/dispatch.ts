@@ -4,6 +4,7 @@ import { countDuplicates } from './apply.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { verdictOf } from './exchange.ts';
+import { isAtRest } from './judge.ts';
 import { isOvertaken } from './order.ts';
 import { applyLate, type PendingBatch, send } from './send.ts';
 import { mostPending } from './send-limit.ts';
@@ -109,19 +110,25 @@ export class Dispatcher {
   /** The one that waits in `start`, and after each of them one that was overtaken; of too many of these several. */
   #next(): Batch | undefined {
     const ready = this.#ready;
-    const overtaken = this.#overtaken[0];
+    const at = this.#overtaken.findIndex((batch) => !this.#rests(batch));
+    const overtaken = this.#overtaken[at];
     const comesFirst = this.#noteReady();
     if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking || !comesFirst)) {
       this.#isOvertaking = true;
       this.#oldSinceNew += 1;
       overtaken.isLast = ready === undefined && this.#active.size === 0;
-      return this.#overtaken.shift();
+      return this.#overtaken.splice(at, 1)[0];
     }
     this.#isOvertaking = false;
     this.#oldSinceNew = 0;
     this.#ready = undefined;
     if (ready !== undefined) this.#context.turns.entered(ready);
     return ready;
+  }
+
+  /** In a hold the probes decide when such a one goes. */
+  #rests(batch: Batch): boolean {
+    return this.#context.hold.note === undefined && isAtRest(this.#context, batch);
   }
 
   /** True where what failed gives way to the batch that waits in `start`: always, or seldom where too much of it piles up. */

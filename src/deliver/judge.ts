@@ -66,7 +66,14 @@ function takesNothing(context: LoopContext, batch: Batch, { fix, othersTaken }: 
 }
 
 /** True for an event that was sent as often as may be without anybody knowing whether it is the cause. */
-export const wasSentOften = (context: LoopContext, batch: Batch): boolean => hasLeft(context, batch, spared);
+const wasSentOften = (context: LoopContext, batch: Batch): boolean => hasLeft(context, batch, spared);
+
+/** True for such an event while the receiver takes none: it goes again after a rest, or where a person asks for it. */
+export function isAtRest(context: LoopContext, batch: Batch): boolean {
+  const { suspects, clock, hold, sink } = context;
+  if (sink.sink?.reaches === undefined || batch.size !== 1 || !suspects.isResting(clock.monotonic())) return false;
+  return wasSentOften(context, batch) && !hold.wasReleased && !batch.prepared.some(({ uid }) => suspects.isAccused(uid));
+}
 
 /** A hold, in which those that were sent often enough rest longer and longer: new ones go before them. */
 function heldBack(context: LoopContext, batch: Batch, decision: Decision, failure: Failure): Decision {

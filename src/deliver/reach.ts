@@ -6,7 +6,7 @@ import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
-import { isUnclear, wasSentOften } from './judge.ts';
+import { isAtRest, isUnclear } from './judge.ts';
 import type { SinkUse } from './open-sink.ts';
 import { takesTurns } from './order.ts';
 
@@ -29,10 +29,8 @@ export async function worthOf(
 /** False for an event that failed alone while the receiver cannot be reached. */
 async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointUse, { sink }: SinkUse): Promise<boolean> {
   if (sink.reaches === undefined || !isUnclear(context, batch, use)) return true;
-  const { endpoints, clock, log, hold, suspects } = context;
-  const isAccused = batch.prepared.some(({ uid }) => suspects.isAccused(uid));
-  const rests = suspects.isResting(clock.monotonic()) && wasSentOften(context, batch);
-  if (rests && !hold.wasReleased && !isAccused) {
+  const { endpoints, log } = context;
+  if (isAtRest(context, batch)) {
     endpoints.release(use);
     return false;
   }

@@ -8,6 +8,7 @@ import type { LoopContext } from './context.ts';
 import { decide, type Failure, type HoldOrder } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
 import type { Pass } from './hold.ts';
+import { takesNothingFix } from './judge.ts';
 import { learn } from './learn.ts';
 import { meantForBatch } from './meant.ts';
 import { narrow } from './narrow.ts';
@@ -60,7 +61,7 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
         continue;
       }
       let answer = await attempt(context, batch, endpoint, use, isProbe);
-      if ('pending' in answer && isProbe && context.endpoints.isDoubted(endpoint)) answer = await acknowledged(context, answer);
+      if ('pending' in answer && isProbe && waitsForMore(context, endpoint)) answer = await acknowledged(context, answer);
       if ('pending' in answer) {
         stack.pop();
         yield handOver(context, batch, endpoint, use, answer);
@@ -183,6 +184,10 @@ async function openMissing(context: LoopContext, endpoint: EndpointUse, isProbe:
   await reopen(context);
   if (isProbe) await context.hold.probed('refused');
 }
+
+/** True where a probe that is taken ends no hold: what the receiver had was not acknowledged before, or it took no event though it was there. */
+const waitsForMore = ({ endpoints, hold }: LoopContext, endpoint: EndpointUse): boolean =>
+  endpoints.isDoubted(endpoint) || hold.cause?.fix === takesNothingFix;
 
 /** The answer to come, where nothing less shows that a hold may end; `pending` still when the loop stops first. */
 async function acknowledged({ stopping }: LoopContext, answer: Pending): Promise<Verdicts | Pending> {

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import type { Batch, Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
+import { type VirtualClock, virtualClock } from '../virtual-clock.ts';
 import { accepted, records, type SetupOptions, setUp } from './harness.ts';
 
 const live = { kind: 'live', source: 'acme' } as const;
@@ -221,4 +222,67 @@ it.each([4, 8, 12])('sends %s events within four hours after a receiver takes ev
 
     expect(journal.settled.acknowledged + journal.settled.unconfirmed + journal.settled.dead_lettered).toBe(count);
   }
+});
+
+/** A clock that breaks off who asks again and again for a time that does not change, which would turn in a circle for ever. */
+function patientClock(startMs: number, onCircle: () => void): VirtualClock {
+  const own = virtualClock(startMs);
+  let [asked, last] = [0, 0];
+  const monotonic = (): number => {
+    const now = own.monotonic();
+    asked = now === last ? asked + 1 : 0;
+    last = now;
+    if (asked < 50_000) return now;
+    onCircle();
+    throw new Error('turns in a circle');
+  };
+  return Object.create(own, { monotonic: { value: monotonic } }) as VirtualClock;
+}
+
+it.each([1, 4])('rests with what was sent often also where no hold was noted, with %s requests in flight', async (inFlight) => {
+  const journal = memoryJournal();
+  journal.setHold = () => Promise.resolve();
+  journal.put(live, records('b', 4));
+  let circles = 0;
+  const life = async (startMs: number): Promise<number> => {
+    const { loop, clock, sent } = setUp({
+      journal,
+      clock: patientClock(startMs, () => (circles += 1)),
+      async answer(batch) {
+        await turn();
+        return isBad(batch) ? reset : accepted;
+      },
+      settings: { batch: { events: 500, bytes: 10_000_000, waitMs: 0 }, inFlight },
+      sink: { reaches: () => Promise.resolve(true) },
+    });
+    loop.start();
+    for (let minutes = 0; minutes < 24 * 60 && circles === 0; minutes += 1) await clock.advance(60_000);
+    await clock.until(loop.stop(0));
+    return sent.length;
+  };
+
+  const sent = [await life(0), await life(24 * hour)];
+
+  expect({ circles, hasSent: sent.every((count) => count > 0) }).toEqual({ circles: 0, hasSent: true });
+});
+
+it('ends the hold of a receiver that takes no event with the acknowledgement of one, not when it is handed over', async () => {
+  const acknowledged = Promise.withResolvers<Verdicts>();
+  const { loop, clock, sent, journal } = breaking(10, {
+    events: 500,
+    answer: (batch) => (isBad(batch) ? reset : { pending: acknowledged.promise }),
+  });
+  loop.start();
+  await clock.advance(2 * hour);
+  journal.put(live, records('n', 1));
+  await clock.advance(60_000);
+  const handedOver = sent.at(-1)?.uids;
+  const held = loop.status().hold?.reason;
+
+  acknowledged.resolve(accepted);
+  await clock.advance(1_000);
+
+  expect(handedOver).toEqual(['n0']);
+  expect([held, loop.status().hold]).toEqual(['the receiver is there, but takes no event: reset', undefined]);
+  await clock.until(loop.stop(0));
 });

@@ -3,6 +3,18 @@ import type { Mutant } from './mutate.ts';
 
 const collect: readonly Mutant[] = [
   {
+    name: 'what rests is tried again and again where no hold is noted',
+    file: 'src/deliver/dispatch.ts',
+    caughtBy: 'test/deliver/newcomers.test.ts',
+    edits: [['return this.#context.hold.note === undefined && isAtRest(this.#context, batch);', 'return false;']],
+  },
+  {
+    name: 'a receiver that takes no event counts as well once it has one',
+    file: 'src/deliver/send.ts',
+    caughtBy: 'test/deliver/newcomers.test.ts',
+    edits: [['endpoints.isDoubted(endpoint) || hold.cause?.fix === takesNothingFix;', 'endpoints.isDoubted(endpoint);']],
+  },
+  {
     name: 'a total that runs along counts as growth',
     file: 'src/collect/windows/guard.ts',
     caughtBy: 'test/collect/windows/shortfalls.test.ts',
