@@ -230,6 +230,60 @@ it('After a restart of the server a batch with a known id is waited for; what wa
   expect((await Promise.all(after)).map(kinds)).toEqual(['accept', 'accept']);
 });
 
+it.each([
+  { when: 'before', isSlow: false },
+  { when: 'after', isSlow: true },
+])(
+  'After a restart the id of a batch whose answer gets lost acknowledges none of before ($when it is indexed)',
+  async ({ isSlow }) => {
+    const heard = Promise.withResolvers<void>();
+    const lose: Reply = (response) => void (isSlow ? heard.promise : Promise.resolve()).then(() => response.destroy());
+    let said = 0;
+    await using hec = await openHec({
+      // The server forgot the first batch and gives the second the same id.
+      post: (_, count) => (count === 2 ? lose : queued(0)),
+      poll: (ids) => {
+        // Who asks once more has read the answer before.
+        if (said > 0) heard.resolve();
+        if (hec.posts.length > 1) said += 1;
+        return told(ids, said === 1);
+      },
+    });
+    await using context = await openContext();
+    await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+    const before = pendingOf(await sendOne(sink));
+    const after = await sendOne(sink);
+
+    expect(after).toMatchObject({ all: { kind: 'uncertain' } });
+    expect(await before).toMatchObject({ all: { kind: 'uncertain', blameless: true } });
+  },
+);
+
+it('A batch on its way delays an acknowledgement until its answer comes, and no longer', async () => {
+  const heard = Promise.withResolvers<void>();
+  let said = 0;
+  await using hec = await openHec({
+    post: (id) => {
+      const late: Reply = (response) =>
+        void heard.promise.then(() => response.end(JSON.stringify({ text: 'Success', code: 0, ackId: id })));
+      return id === 1 ? late : queued(id);
+    },
+    poll: (ids) => {
+      if (said > 0) heard.resolve();
+      if (hec.posts.length > 1) said += 1;
+      return told(ids, said === 1 || ids.includes(1));
+    },
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const first = pendingOf(await sendOne(sink));
+  const second = pendingOf(await sendOne(sink));
+
+  expect([kinds(await first), kinds(await second)]).toEqual(['accept', 'accept']);
+});
+
 it('A channel that rested is not used again, so an idle source is not delivered twice', async () => {
   const { seams, advance } = manualClock();
   await using hec = await openHec();

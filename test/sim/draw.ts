@@ -22,6 +22,7 @@ import {
   type SourceKind,
   type SourcePlan,
   uneventful,
+  unsteadyFrom,
   type VendorFault,
   wideFrom,
 } from './scenario.ts';
@@ -330,11 +331,38 @@ function withOperators(scenario: Scenario): Scenario {
   };
 }
 
+/** Copies of a vendor that lag behind, and receivers that restart with what they had not acknowledged. */
+function withUnsteadyPeers(scenario: Scenario): Scenario {
+  const { seed, hours, sources, sinks, faults } = scenario;
+  const dice = diceOf(Math.imul(seed, 0x2e1b2138) ^ 0x5851f42d);
+  const during = (): Pick<FaultPlan, 'from' | 'to' | 'share'> => {
+    const from = dice.between(0, hours * hour);
+    const to = Math.min(hours * hour, from + dice.between(10 * minute, 3 * hour));
+    return { from, to, share: dice.pick([0.1, 0.3, 0.6]) };
+  };
+  const read = sources.filter(({ kind }) => kind !== 'stream' && kind !== 'files' && dice.chance(0.7));
+  const asked = sinks.map((sink): SinkPlan => {
+    const isPlain = sink.wire === undefined || sink.wire === 'hec';
+    return isPlain && dice.chance(0.7) ? { ...sink, wire: 'hec_ack', acknowledges: 'later' } : sink;
+  });
+  const later = asked.filter(({ wire }) => wire === 'hec_ack');
+  return {
+    ...scenario,
+    sinks: asked,
+    faults: [
+      ...faults,
+      ...read.map(({ name: on }) => ({ on, kind: 'stale' as const, ...during() })),
+      ...[...later, ...later].map(({ name: on }) => ({ on, kind: 'restart' as const, ...during() })),
+    ],
+  };
+}
+
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
   if (seed >= changingCrewFrom) return withChanges(withOrders(drawCrew(seed, hours)));
   if (seed >= busyCrewFrom) return withOrders(drawCrew(seed, hours));
   if (seed >= crewFrom) return drawCrew(seed, hours);
+  if (seed >= unsteadyFrom) return withUnsteadyPeers(drawResting(seed, hours));
   if (seed >= restingFrom) return drawResting(seed, hours);
   const scenario = drawEarly(seed, hours);
   return seed < wideFrom ? scenario : widened(scenario);

@@ -199,4 +199,15 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     lostAnswers: [{ at: 7_632_565, ms: 600_000, share: 0.2 }],
     jobs: [{ at: 4_501_340, kind: 'retry_dead_letters', sink: 'sink3' }],
   },
+  // Splunk takes a batch, says that it will acknowledge it under 0, and restarts with nothing of it. The answer to the next batch, which has the id
+  // 0 again, gets lost; `true` for 0 counted as the acknowledgement of the first.
+  'a receiver that counts its acknowledgements from 0 again, and whose next answer gets lost': {
+    ...nothing,
+    seed: 6,
+    hours: 0.25,
+    sources: [{ name: 'stream', kind: 'stream', pageSize: 5, backMs: 0 }],
+    sinks: [{ ...sink, acknowledges: 'later', wire: 'hec_ack' }],
+    events: [0, 1, 2, 3].map((n) => ({ source: 'stream', n, at: minute + n * 20_000, late: 0 })),
+    faults: [{ on: 'sink1', kind: 'restart', from: minute, to: 75_000, share: 1 }],
+  },
 };

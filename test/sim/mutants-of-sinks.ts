@@ -53,7 +53,7 @@ export const mutantsOfSinks: readonly Mutant[] = [
     name: 'a second batch leaves before the cookie of the first is known',
     file: 'src/sinks/splunk-hec/endpoint.ts',
     caughtBy: 'test/sinks/splunk-hec.test.ts',
-    edits: [["if (current.state === 'fresh' && current.entered > 0) return false;", '']],
+    edits: [["if (current.state === 'fresh' && current.posts.size > 0) return false;", '']],
   },
   {
     name: 'a poll that another indexer answers changes nothing',

@@ -10,6 +10,12 @@ import type { Mutant } from './mutate.ts';
 const appendOfPage = '    await untilAnswered(() => journal.append(commit), seams, answerWithinMs);';
 const mutantsOfHistories: readonly Mutant[] = [
   {
+    name: 'an id that may stand for a batch whose answer was lost acknowledges another',
+    file: 'src/sinks/splunk-hec/channel.ts',
+    caughtBy: 'fixed',
+    edits: [['const isSure = unanswered() <= ackId;', 'const isSure = true;']],
+  },
+  {
     name: 'nobody waits for the news that a datagram found no listener',
     file: 'src/sinks/syslog/udp.ts',
     caughtBy: 'fixed',

@@ -4,14 +4,14 @@ import type { Entry } from './feed.ts';
 import type { Life } from './life.ts';
 import { badContent } from './receivers.ts';
 import type { Feed } from './runtime.ts';
-import type { SinkPlan } from './scenario.ts';
+import { mostStaleMs, type SinkPlan } from './scenario.ts';
 import { contentKey, owedKey } from './witness.ts';
 import type { World } from './world.ts';
 
 const most = 1_000_000;
 
-/** True for a record that must be collected: it showed up in time, or somebody looks again later. */
-function isPromised({ plan, connector }: Feed, entry: Entry, start: number): boolean {
+/** True for a record that must be collected: it showed up in time (everywhere, where copies of the vendor lag behind), or somebody looks again later. */
+function isPromised({ plan, connector }: Feed, entry: Entry, start: number, lagMs: number): boolean {
   if (entry.self) return false;
   if (plan.kind === 'stream' || plan.kind === 'files') return true;
   if (entry.time < start) return false;
@@ -19,7 +19,7 @@ function isPromised({ plan, connector }: Feed, entry: Entry, start: number): boo
   if (plan.kind === 'link') return true;
   if (plan.sweepEveryMs !== undefined) return true;
   const { overlapMs, settleMs } = connector.defaults;
-  return entry.visibleAt - entry.time <= overlapMs + settleMs - 1_000;
+  return entry.visibleAt + lagMs - entry.time <= overlapMs + settleMs - 1_000;
 }
 
 async function startOf(life: Life, source: string): Promise<number> {
@@ -48,7 +48,7 @@ async function leftOutOf(life: Life, sink: string): Promise<number> {
 
 /** What is promised and not there yet, in words. */
 export async function missing(world: World, life: Life): Promise<string[]> {
-  const { feeds, receivers, witness } = world;
+  const { feeds, receivers, witness, scenario } = world;
   const words: string[] = [];
   const starts = new Map<string, number>();
   for (const { plan } of feeds) starts.set(plan.name, await startOf(life, plan.name));
@@ -58,11 +58,12 @@ export async function missing(world: World, life: Life): Promise<string[]> {
     for (const feed of feeds) {
       const { plan, vendor } = feed;
       const committed = witness.committed.get(plan.name) ?? new Map<string, Entry>();
+      const lagMs = scenario.faults.some(({ on, kind }) => on === plan.name && kind === 'stale') ? mostStaleMs : 0;
       const arrived = witness.arrived(sink.name, plan.name);
       for (const entry of vendor.entries) {
         const key = contentKey(entry.facts);
         const isCommitted = committed.has(key);
-        if (entry.self || !(isCommitted || isPromised(feed, entry, starts.get(plan.name) ?? 0))) continue;
+        if (entry.self || !(isCommitted || isPromised(feed, entry, starts.get(plan.name) ?? 0, lagMs))) continue;
         if (arrived.has(key) || letters.has(`${plan.name}\n${key}`)) continue;
         if (witness.notOwed.has(owedKey(sink.name, plan.name, key))) continue;
         const how = isCommitted ? 'was collected' : 'was promised';

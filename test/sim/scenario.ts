@@ -62,8 +62,12 @@ export type VendorFault =
   | 'repeat'
   | 'slow'
   | 'too_large'
-  | 'empty_page';
-/** `lie`: says that it took what it throws away; no history draws it, because nobody could keep a promise then. */
+  | 'empty_page'
+  | 'stale';
+/**
+ * `lie`: says that it took what it throws away; no history draws it, because nobody could keep a promise then. `restart`: forgets what it said would
+ * be acknowledged, and counts from 0 again; answers of the time after that get lost.
+ */
 export type ReceiverFault =
   | 'lie'
   | 'down'
@@ -76,6 +80,7 @@ export type ReceiverFault =
   | 'never'
   | 'refuse_all'
   | 'partial'
+  | 'restart'
   | 'cannot_open';
 
 /** Trouble between two times; it strikes a request with the probability `share`. */
@@ -216,6 +221,12 @@ export const wideFrom = 40_000_000;
 
 /** Seeds from here on stand for histories that mostly rest where they are long. */
 export const restingFrom = 50_000_000;
+
+/** Seeds from here on: vendors answer from copies that lag behind, and receivers that acknowledge later restart. */
+export const unsteadyFrom = 62_000_000;
+
+/** How far a vendor's copy lags behind at most, milliseconds. */
+export const mostStaleMs = 2 * minute;
 
 /** Seeds from here on stand for histories of several replicas that share a journal. */
 export const crewFrom = 70_000_000;

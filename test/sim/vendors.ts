@@ -6,7 +6,7 @@ import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/clien
 import type { Dice } from './dice.ts';
 import type { Fate } from './fate.ts';
 import { type Entry, selfEntry } from './feed.ts';
-import { hour, minute, type SourcePlan, type VendorFault } from './scenario.ts';
+import { hour, minute, mostStaleMs, type SourcePlan, type VendorFault } from './scenario.ts';
 import type { SimTime } from './time.ts';
 
 export interface VendorParts {
@@ -33,6 +33,13 @@ export interface Vendor {
 }
 
 const visible = (vendor: Vendor, time: SimTime): Entry[] => vendor.entries.filter(({ visibleAt }) => visibleAt <= time.now());
+
+/** What the copy that answers has: each request may be for another one. */
+function inCopy(vendor: Vendor, { time, dice, strikes }: VendorParts): Entry[] {
+  const upTo = time.now() - (strikes('stale') ? dice.between(0, mostStaleMs) : 0);
+  return vendor.entries.filter(({ visibleAt }) => visibleAt <= upTo);
+}
+
 const byTime = (a: Entry, b: Entry): number =>
   a.time - b.time || (a.facts.uid < b.facts.uid ? -1 : a.facts.uid === b.facts.uid ? a.plan.n - b.plan.n : 1);
 
@@ -79,10 +86,11 @@ type Pager = (url: URL) => Answer;
 const values = (entries: readonly Entry[]): unknown[] => entries.map(({ raw }) => raw.value);
 
 /** Offset and total; both bounds inclusive; without bounds newest first. */
-function offsetPager(vendor: Vendor, { time, plan, dice, strikes }: VendorParts): Pager {
+function offsetPager(vendor: Vendor, parts: VendorParts): Pager {
+  const { plan, dice, strikes } = parts;
   return (url) => {
     const query = url.searchParams;
-    const all = visible(vendor, time).sort(byTime);
+    const all = inCopy(vendor, parts).sort(byTime);
     const [from, to] = [Date.parse(query.get('from_date') ?? ''), Date.parse(query.get('to_date') ?? '')];
     const matching = Number.isNaN(from) ? all.toReversed() : all.filter((e) => e.time >= from && e.time <= to);
     if (!Number.isNaN(from) && to - from > hour && strikes('too_large')) return refused(413, 'range too large');
@@ -104,13 +112,14 @@ function after(matching: readonly Entry[], key: string): Entry[] {
 }
 
 /** A token names the last record of its page. */
-function tokenPager(vendor: Vendor, { time, plan, dice, strikes }: VendorParts): Pager {
+function tokenPager(vendor: Vendor, parts: VendorParts): Pager {
+  const { plan, dice, strikes } = parts;
   return (url) => {
     const query = url.searchParams;
     const token = query.get('next_token');
     if (token !== null && strikes('token_refused')) return refused(400, 'the token has expired');
     const [from, to] = [Date.parse(query.get('start_timestamp') ?? ''), Date.parse(query.get('end_timestamp') ?? '')];
-    const matching = visible(vendor, time)
+    const matching = inCopy(vendor, parts)
       .filter((e) => e.time >= from && e.time <= to)
       .sort(byTime);
     const key = token === null ? undefined : Buffer.from(token, 'base64url').toString().replace(/~\d+$/, '');
@@ -135,11 +144,12 @@ function linkPager(vendor: Vendor, parts: VendorParts): Pager {
 }
 
 /** The upper bound does not belong to the range. */
-function bounded(url: URL, vendor: Vendor, { time, plan, dice, strikes }: VendorParts): Answer {
+function bounded(url: URL, vendor: Vendor, parts: VendorParts): Answer {
+  const { plan, dice, strikes } = parts;
   const query = url.searchParams;
   const [since, until] = [Date.parse(query.get('since') ?? ''), Date.parse(query.get('until') ?? '')];
   if (until - since > hour && strikes('too_large')) return refused(413, 'range too large');
-  const matching = visible(vendor, time)
+  const matching = inCopy(vendor, parts)
     .filter((e) => e.time >= since && e.time < until)
     .sort(byTime);
   const key = query.get('after');
@@ -156,11 +166,12 @@ function bounded(url: URL, vendor: Vendor, { time, plan, dice, strikes }: Vendor
 const byShowing = (a: Entry, b: Entry): number => a.visibleAt - b.visibleAt || a.plan.n - b.plan.n;
 
 /** The cursor counts the records that showed up; the first request begins with those of a time. */
-function polled(url: URL, vendor: Vendor, { time, plan, connector, dice, strikes }: VendorParts): Answer {
+function polled(url: URL, vendor: Vendor, parts: VendorParts): Answer {
+  const { time, plan, connector, dice, strikes } = parts;
   const query = url.searchParams;
   const cursor = query.get('after');
   if (cursor !== null && strikes('token_refused')) return refused(dice.pick([400, 404, 410]), 'unknown cursor');
-  const log = visible(vendor, time).sort(byShowing);
+  const log = inCopy(vendor, parts).sort(byShowing);
   const since = Date.parse(query.get('since') ?? '');
   const first = log.findIndex(({ visibleAt }) => visibleAt >= since);
   const start = cursor === null ? (first === -1 ? log.length : first) : Number(cursor.split('~')[0]);

@@ -26,6 +26,8 @@ interface Answer {
   readonly tells?: readonly Copy[];
   /** It knows from then on that nothing will be acknowledged. */
   readonly teaches?: boolean;
+  /** Told when the sender has it. */
+  readonly onHeard?: () => void;
 }
 
 /** One opening of the sink. */
@@ -33,7 +35,11 @@ interface Session {
   knowsOfNoAcks: boolean;
 }
 
-type Server = (request: HttpRequest, sender: Sender, session: Session) => Answer;
+interface Server {
+  take(request: HttpRequest, sender: Sender, session: Session): Answer;
+  /** Told when a request of which the sender cannot know whether it was taken got no answer. */
+  onLost?(request: HttpRequest): void;
+}
 
 interface Parsed {
   readonly metadata: { readonly uid: string; readonly labels: readonly string[] };
@@ -61,18 +67,28 @@ function keepHalf({ keep, refuses }: WireParts, letters: readonly Letter[], send
   throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset');
 }
 
+interface Queued {
+  /** Infinity: its acknowledgement never comes. */
+  readonly at: number;
+  readonly copies: readonly Copy[];
+  /** How many answers of the channel had been lost when the sender had this one; undefined: it never had. */
+  lostBefore?: number;
+}
+
 interface Channel {
   next: number;
-  /** What waits for its acknowledgement; Infinity: it never comes. */
-  readonly waiting: Map<number, { readonly at: number; readonly copies: readonly Copy[] }>;
+  readonly waiting: Map<number, Queued>;
 }
 
 /** Splunk's HTTP Event Collector: a body is read event by event up to the first bad one; `true` is said once. */
 function hec(parts: WireParts, acknowledges: boolean): Server {
   const { strikes, time, dice, keep, refuses } = parts;
   const channels = new Map<string, Channel>();
+  const lost = new Map<string, number>();
+  let isNew = false;
+  const idOf = (request: HttpRequest): string => request.headers?.['x-splunk-request-channel'] ?? '';
   const channelOf = (request: HttpRequest): Channel => {
-    const id = request.headers?.['x-splunk-request-channel'] ?? '';
+    const id = idOf(request);
     const known = channels.get(id) ?? { next: 0, waiting: new Map() };
     channels.set(id, known);
     return known;
@@ -82,19 +98,33 @@ function hec(parts: WireParts, acknowledges: boolean): Server {
     const channel = channelOf(request);
     const ackId = channel.next++;
     const at = isKept && !strikes('never') ? time.now() + dice.between(500, 20_000) : Infinity;
-    channel.waiting.set(ackId, { at, copies });
-    return { status: 200, body: { text: 'Success', code: 0, ackId } };
+    const entry: Queued = { at, copies };
+    channel.waiting.set(ackId, entry);
+    const onHeard = (): void => void (entry.lostBefore = lost.get(idOf(request)) ?? 0);
+    return { status: 200, body: { text: 'Success', code: 0, ackId }, onHeard };
+  };
+  /** What an acknowledgement tells: nothing where the id may be that of a batch whose answer was lost. */
+  const toldBy = (request: HttpRequest, ackId: number): readonly Copy[] => {
+    const { copies, lostBefore = -Infinity } = channelOf(request).waiting.get(ackId) ?? { copies: [] };
+    return (lost.get(idOf(request)) ?? 0) - lostBefore > ackId ? [] : copies;
   };
   const acks = (request: HttpRequest): Answer => {
     if (!acknowledges) return { status: 400, body: { text: 'ACK is disabled', code: 14 }, teaches: true };
     const { waiting } = channelOf(request);
     const { acks: asked } = JSON.parse(String(request.body)) as { acks: number[] };
     const done = asked.filter((id) => (waiting.get(id)?.at ?? Infinity) <= time.now());
-    const tells = done.flatMap((id) => waiting.get(id)?.copies ?? []);
+    const tells = done.flatMap((id) => toldBy(request, id));
     for (const id of done) waiting.delete(id);
     return { status: 200, body: { acks: Object.fromEntries(asked.map((id) => [id, done.includes(id)])) }, tells };
   };
-  return (request, sender, session) => {
+  /** What it takes from now on is kept; what it had said it would acknowledge is not known any more. */
+  const restart = (request: HttpRequest): Answer => {
+    const answer = queued(request, [], false);
+    channels.clear();
+    isNew = true;
+    return answer;
+  };
+  const take = (request: HttpRequest, sender: Sender, session: Session): Answer => {
     if (request.url.pathname.endsWith('/ack')) return trouble(parts, 0, invalidToken) ?? acks(request);
     const text = Buffer.from(request.body ?? '').toString();
     const batch = hash('sha256', text);
@@ -107,6 +137,7 @@ function hec(parts: WireParts, acknowledges: boolean): Server {
     if (strikes('half')) keepHalf(parts, letters, sender);
     if (strikes('forget'))
       return acknowledges ? queued(request, [], false) : { status: 500, body: { text: 'Internal server error', code: 8 } };
+    if (acknowledges && strikes('restart')) return restart(request);
     if (strikes('refuse_all')) return { status: 400, body: { text: 'Incorrect index', code: 7, 'invalid-event-number': 0 } };
     const copies: Copy[] = [];
     for (const [at, letter] of letters.entries()) {
@@ -116,7 +147,16 @@ function hec(parts: WireParts, acknowledges: boolean): Server {
       }
       if (!strikes('lie')) copies.push(keep(letter, sender));
     }
-    return queued(request, copies, true);
+    const answer = queued(request, copies, true);
+    isNew &&= dice.chance(0.5);
+    if (isNew) throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset before the answer');
+    return answer;
+  };
+  return {
+    take,
+    onLost(request) {
+      lost.set(idOf(request), (lost.get(idOf(request)) ?? 0) + 1);
+    },
   };
 }
 
@@ -127,7 +167,7 @@ const unauthorized: Answer = { status: 401, body: { error: { type: 'security_exc
 function bulk(parts: WireParts): Server {
   const { strikes, dice, keep, refuses, compare } = parts;
   const known = new Set<string>();
-  return (request, sender) => {
+  const take = (request: HttpRequest, sender: Sender): Answer => {
     const text = Buffer.from(request.body ?? '').toString();
     const id = request.headers?.['idempotency-key'] ?? '';
     compare(`${id} ${text.startsWith('{"index"') ? 'index' : 'create'}`, text);
@@ -158,6 +198,7 @@ function bulk(parts: WireParts): Server {
     });
     return { status: 200, body: { errors: items.some((item) => JSON.stringify(item).includes('"error"')), items }, tells };
   };
+  return { take };
 }
 
 function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): HttpClient {
@@ -167,8 +208,15 @@ function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): 
     async request(request): Promise<HttpResponse> {
       const session = sessions.get(request.url.origin) ?? { knowsOfNoAcks: false };
       sessions.set(request.url.origin, session);
-      const answer = await travel(process, request.signal, (sender) => server(request, sender, session));
+      const answer = await travel(process, request.signal, (sender) => server.take(request, sender, session)).catch(
+        (error: unknown) => {
+          const isSent = !(error instanceof PenstockError) || error.sent;
+          if (isSent && !request.url.pathname.endsWith('/ack')) server.onLost?.(request);
+          throw error;
+        },
+      );
       const { status, headers = {}, body, tells = [], teaches = false } = answer;
+      answer.onHeard?.();
       session.knowsOfNoAcks ||= teaches;
       for (const copy of tells) copy.doubt = false;
       return { status, headers, body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) };

@@ -6,7 +6,7 @@ import { uuid } from '../../base/random.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
-import { type Channel, freshChannel, keepCookies, settle, settleAll, type Ticket } from './channel.ts';
+import { type Channel, freshChannel, keepCookies, openPost, settle, settleAll, settleIndexed, type Ticket } from './channel.ts';
 import { type Endpoint, freshEndpoint, hasPlace, nextPoll, tidy } from './endpoint.ts';
 import type { Ask, AskWhether, PollReply } from './request.ts';
 
@@ -125,7 +125,7 @@ export class Acknowledgements implements AsyncDisposable {
   /** The endpoint's channel, a new one after a long rest. */
   #awake(endpoint: Endpoint): Channel {
     const { current } = endpoint;
-    const isIdle = current.state === 'open' && current.entered === 0 && current.outstanding.size === 0;
+    const isIdle = current.state === 'open' && current.posts.size === 0 && current.outstanding.size === 0;
     if (isIdle && this.#now() - current.usedAt > longestRestMs) {
       this.#rotate(current);
       this.#tidy(current);
@@ -135,16 +135,16 @@ export class Acknowledgements implements AsyncDisposable {
 
   #openTicket(channel: Channel, bytes: number): Ticket {
     channel.usedAt = this.#now();
-    channel.entered += 1;
-    channel.enteredBytes += bytes;
+    const post = openPost(channel, bytes);
+    let isAnswered = false;
     return {
       channel,
+      answered: () => void (isAnswered = true),
       hear: (setCookie, answer) => this.#hear(channel, setCookie, answer),
       learn: (signal) => this.#learn(channel, signal),
       wait: (ackId) => this.#wait(channel, ackId, bytes),
       [Symbol.dispose]: () => {
-        channel.entered -= 1;
-        channel.enteredBytes -= bytes;
+        post.end(isAnswered);
         this.#tidy(channel);
         this.#ring();
       },
@@ -184,7 +184,8 @@ export class Acknowledgements implements AsyncDisposable {
       this.#rotate(channel);
     }
     channel.seen.add(ackId);
-    channel.outstanding.set(ackId, { bytes, deadline: this.#now() + this.#settings.timeoutMs, settle: resolve });
+    const deadline = this.#now() + this.#settings.timeoutMs;
+    channel.outstanding.set(ackId, { bytes, deadline, unansweredBefore: channel.unanswered, isTold: false, settle: resolve });
     if (channel.seen.size >= maxIdsPerChannel) this.#rotate(channel);
     void this.#watch(channel);
     return promise;
@@ -229,7 +230,7 @@ export class Acknowledgements implements AsyncDisposable {
     if (reply.kind === 'silent') return this.#onSilence(channel, reply.verdict);
     channel.isRefused = false;
     // What this answer says is true for the indexer that gave it, so it is used before a change of cookies ends the channel.
-    for (const ackId of reply.indexed) settle(channel, ackId, { all: { kind: 'accept' } });
+    for (const ackId of reply.indexed) void settleIndexed(channel, ackId).then(() => this.#ring());
     if (reply.indexed.size > 0) this.#endpoint(channel.endpoint).lossesInARow = 0;
     if (!keepCookies(channel, reply.setCookie)) this.#loseStickiness(channel);
     this.#ring();
@@ -249,7 +250,7 @@ export class Acknowledgements implements AsyncDisposable {
 
   #expire(channel: Channel): void {
     const now = this.#now();
-    const expired = [...channel.outstanding].filter(([, { deadline }]) => deadline <= now).map(([ackId]) => ackId);
+    const expired = [...channel.outstanding].flatMap(([id, { deadline, isTold }]) => (deadline <= now && !isTold ? [id] : []));
     if (expired.length === 0) return;
     const { timeoutMs } = this.#settings;
     // Neither the batch nor an event in it is the cause: no smaller one would be acknowledged sooner.

@@ -1,4 +1,4 @@
-import type { Verdicts } from '../sink.ts';
+import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
 
 /** A batch that Splunk queued and has not yet called indexed. */
@@ -6,7 +6,18 @@ interface Waiting {
   readonly bytes: number;
   /** Monotonic time at which it is given up. */
   readonly deadline: number;
+  /** How many batches of the channel had come to no answer when the id was given out. */
+  readonly unansweredBefore: number;
+  /** Splunk says that its id is indexed, and what is on its way decides whether that is this batch. */
+  isTold: boolean;
   readonly settle: (verdicts: Verdicts) => void;
+}
+
+/** A batch that was let in and whose answer is not read yet. */
+interface Post {
+  readonly bytes: number;
+  /** Resolves when its answer was read, or none came. */
+  readonly ended: Promise<void>;
 }
 
 /**
@@ -24,9 +35,9 @@ export interface Channel {
   readonly outstanding: Map<number, Waiting>;
   /** Every id that this channel gave out since the server began to count: one that comes again means that it restarted its count. */
   readonly seen: Set<number>;
-  /** Batches that were let in and whose answer is not read yet. */
-  entered: number;
-  enteredBytes: number;
+  readonly posts: Set<Post>;
+  /** Batches that left and came to no answer: the server may have given them ids. */
+  unanswered: number;
   /** Monotonic time of the last poll. */
   polledAt: number;
   /** Monotonic time before which the receiver asked not to be polled. */
@@ -45,6 +56,8 @@ export interface Channel {
 /** A batch's place on a channel, from before its post until its answer is read. */
 export interface Ticket extends Disposable {
   readonly channel: Channel;
+  /** Says that HEC cannot have given the batch an id that nobody read. */
+  answered(): void;
   /** Learns from an answer: whether the balancer stayed with its indexer, and whether the token acknowledges (undefined: not known yet). */
   hear(
     setCookie: string | undefined,
@@ -65,8 +78,8 @@ export function freshChannel(endpoint: string, id: string): Channel {
     cookies: new Map(),
     outstanding: new Map(),
     seen: new Set(),
-    entered: 0,
-    enteredBytes: 0,
+    posts: new Set(),
+    unanswered: 0,
     polledAt: 0,
     restsUntil: 0,
     usedAt: 0,
@@ -112,16 +125,55 @@ export function settleAll(channel: Channel, verdicts: Verdicts): void {
   for (const ackId of channel.outstanding.keys()) settle(channel, ackId, verdicts);
 }
 
+/** Lets a batch in; call `end` when its answer was read, or none came. */
+export function openPost(channel: Channel, bytes: number): { end(isAnswered: boolean): void } {
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const post: Post = { bytes, ended };
+  channel.posts.add(post);
+  return {
+    end(isAnswered) {
+      channel.posts.delete(post);
+      if (!isAnswered) channel.unanswered += 1;
+      resolve();
+    },
+  };
+}
+
+/**
+ * Settles a batch of which Splunk says that its id is indexed.
+ *
+ * A server that restarts forgets what it had and counts from 0 again, under the same channel: what comes to it then has ids that others were told
+ * before. Where it is answered, that shows, for an id comes twice. So id n may stand for another batch once more than n came to no answer since it
+ * was given out; those that are on their way are waited for.
+ */
+export async function settleIndexed(channel: Channel, ackId: number): Promise<void> {
+  const waiting = channel.outstanding.get(ackId);
+  if (waiting === undefined) return;
+  const unanswered = (): number => channel.unanswered - waiting.unansweredBefore;
+  if (unanswered() <= ackId && unanswered() + channel.posts.size > ackId) {
+    waiting.isTold = true;
+    await Promise.all([...channel.posts].map(({ ended }) => ended));
+    if (channel.outstanding.get(ackId) !== waiting) return;
+  }
+  const isSure = unanswered() <= ackId;
+  settle(channel, ackId, { all: isSure ? { kind: 'accept' } : mistakable(ackId) });
+}
+
+function mistakable(ackId: number): Verdict {
+  const reason = `acknowledgement id ${ackId} may be that of a batch whose answer was lost, if the server restarted its count`;
+  return { kind: 'uncertain', reason, blameless: true };
+}
+
 /** Batches and bytes on their way or waiting, which is what memory holds for a channel. */
-export function loadOf({ outstanding, entered, enteredBytes }: Channel): { readonly batches: number; readonly bytes: number } {
-  let bytes = enteredBytes;
-  for (const waiting of outstanding.values()) bytes += waiting.bytes;
-  return { batches: outstanding.size + entered, bytes };
+export function loadOf({ outstanding, posts }: Channel): { readonly batches: number; readonly bytes: number } {
+  let bytes = 0;
+  for (const one of [...posts, ...outstanding.values()]) bytes += one.bytes;
+  return { batches: outstanding.size + posts.size, bytes };
 }
 
 /** Monotonic time at which the first outstanding batch is given up. */
 export function earliestDeadline({ outstanding }: Channel): number {
   let earliest = Number.POSITIVE_INFINITY;
-  for (const { deadline } of outstanding.values()) earliest = Math.min(earliest, deadline);
+  for (const { deadline, isTold } of outstanding.values()) if (!isTold) earliest = Math.min(earliest, deadline);
   return earliest;
 }

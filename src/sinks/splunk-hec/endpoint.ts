@@ -26,7 +26,7 @@ export function freshEndpoint(name: string, channelId: string): Endpoint {
  * what is outstanding is capped, for memory holds it.
  */
 export function hasPlace({ current, live }: Endpoint, bytes: number): boolean {
-  if (current.state === 'fresh' && current.entered > 0) return false;
+  if (current.state === 'fresh' && current.posts.size > 0) return false;
   let batches = 0;
   let held = 0;
   for (const channel of live) {
@@ -50,5 +50,5 @@ export function nextPoll(channel: Channel, pollMs: number): number {
 
 /** Forgets an idle old channel. */
 export function tidy({ current, live }: Endpoint, channel: Channel): void {
-  if (channel !== current && channel.outstanding.size === 0 && channel.entered === 0) live.delete(channel);
+  if (channel !== current && channel.outstanding.size === 0 && channel.posts.size === 0) live.delete(channel);
 }

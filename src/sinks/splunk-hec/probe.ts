@@ -119,7 +119,8 @@ async function awaitAcknowledgement(
   const { clock } = context.seams;
   const until = clock.monotonic() + Math.min(longestWaitMs, durationMs(options.ack_timeout));
   const ask = askForAcks(post, clock);
-  channel.outstanding.set(ackId, { bytes: 0, deadline: until, settle: () => undefined });
+  const own = { bytes: 0, unansweredBefore: 0, isTold: false, settle: () => undefined };
+  channel.outstanding.set(ackId, { ...own, deadline: until });
   for (;;) {
     const reply = await ask(channel, signal);
     if (reply.kind === 'told' && reply.indexed.has(ackId)) return { lines: [`${subject}: the test event is indexed`] };

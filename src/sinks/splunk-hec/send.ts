@@ -55,7 +55,9 @@ export function hecSend(
     if (ticket === undefined)
       return { all: { kind: 'retry', reason: 'too many batches wait for indexer acknowledgement', retryAfterMs: 0 } };
     using _ = ticket;
-    return await sendAcknowledged(batch, ticket, signal);
+    const verdicts = await sendAcknowledged(batch, ticket, signal);
+    if (!('all' in verdicts) || verdicts.all.kind !== 'uncertain') ticket.answered();
+    return verdicts;
   };
 }
 
