@@ -40,8 +40,26 @@ const numberOf = (level: LogLevel): number => (level === 'silent' ? Number.POSIT
 // A child of pino keeps the level that its parent had when it was made. One number for all of them can be changed later.
 const lowest = new WeakMap<Log, { value: number }>();
 
+/** Lines that could not be written. */
+export interface LogLoss {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly lines: number;
+  readonly reason: string;
+}
+
+/** Takes lines; `loss` is there while they cannot be written. */
+interface LogDestination extends DestinationStream {
+  readonly loss?: LogLoss | undefined;
+}
+
+const destinations = new WeakMap<Log, LogDestination>();
+
+/** What of a log that {@link openLog} opened is lost at the moment; undefined while every line is written. */
+export const lossOf = (log: Log): LogLoss | undefined => destinations.get(log)?.loss;
+
 /** Opens the log: JSON lines to `stream`, each field bounded and each line scrubbed of secrets as a last resort. */
-export function openLog(level: LogLevel, stream: DestinationStream, secrets: Secrets): Log {
+export function openLog(level: LogLevel, stream: LogDestination, secrets: Secrets): Log {
   const least = { value: numberOf(level) };
   const log = pino(
     {
@@ -61,6 +79,7 @@ export function openLog(level: LogLevel, stream: DestinationStream, secrets: Sec
     stream,
   );
   lowest.set(log, least);
+  destinations.set(log, stream);
   return log;
 }
 

@@ -1,6 +1,7 @@
 import { type Log, openLog } from '../base/log.ts';
 import { type Seams, systemSeams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
+import { LogStream } from './log-stream.ts';
 import { type Output, processOutput } from './output.ts';
 
 /** What every command works with. */
@@ -23,12 +24,10 @@ export function commandContext(): CommandContext {
 }
 
 /** The daemon's log: JSON lines on standard error, readable ones on a terminal. */
-export async function daemonLog(config: Config): Promise<Log> {
-  if (!process.stderr.isTTY) return openLog(config.log.level, process.stderr, config.secrets);
+export async function daemonLog({ log: { level }, secrets }: Config, { clock }: Seams): Promise<Log> {
+  const stream = new LogStream(process.stderr, clock);
+  if (!process.stderr.isTTY) return openLog(level, stream, secrets);
   const { default: pretty } = await import('pino-pretty');
-  return openLog(
-    config.log.level,
-    pretty({ destination: 2, sync: true, translateTime: 'HH:MM:ss', singleLine: true }),
-    config.secrets,
-  );
+  const readable = pretty.prettyFactory({ translateTime: 'HH:MM:ss', singleLine: true, colorize: process.stderr.hasColors() });
+  return openLog(level, { write: (line) => stream.write(readable(line)) }, secrets);
 }

@@ -1,14 +1,16 @@
 // What the daemon answers when it is asked: the status, the metrics, the status page; and what it tells the other replicas about itself.
 import { sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
+import { type Log, lossOf } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
+import { formatDuration } from '../base/quantity.ts';
 import { tellAll } from '../base/secrets.ts';
 import type { Replica } from '../journal/journal.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
 import { withGroups } from '../operate/report/problem-groups.ts';
 import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
-import { liveStatus, type StatusFacts, type StatusReport, withOwnFacts } from '../operate/report/status.ts';
+import { liveStatus, type Problem, type StatusFacts, type StatusReport, withOwnFacts } from '../operate/report/status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import type { Activity } from './activity.ts';
 import { endingCertificates } from './certificates.ts';
@@ -31,6 +33,15 @@ const silence = (error: unknown): PenstockError | undefined =>
 /** The replica that tells what all of them share, so that a sum over the replicas counts it once. */
 function eldest(replicas: readonly Replica[]): string | undefined {
   return replicas.toSorted((one, other) => one.since - other.since || (one.name < other.name ? -1 : 1))[0]?.name;
+}
+
+/** Of a log that nobody can read any more. */
+function logProblems(log: Log, now: number): Problem[] {
+  const loss = lossOf(log);
+  if (loss === undefined) return [];
+  const what = `${loss.lines} lines of the log were lost in ${formatDuration(now - loss.since)}: ${loss.reason}; collection and delivery go on`;
+  const fix = 'free space where the log goes, or start whoever reads it again, and then the daemon';
+  return [{ level: 'warning', where: 'daemon', what, fix }];
 }
 
 /** Each answer is of all replicas together where several share the journal, and tells no secret. */
@@ -107,11 +118,13 @@ export class Answers {
 
   async #facts(): Promise<StatusFacts> {
     const { orphanSinks } = this.#configuration;
+    const { seams, log } = this.#runtime;
     const [config, certificates] = await Promise.all([
       this.#configuration.status(),
-      endingCertificates(this.#configuration.current, this.#runtime.seams),
+      endingCertificates(this.#configuration.current, seams),
     ]);
-    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config, certificates };
+    const own = [...certificates, ...logProblems(log, seams.clock.now())];
+    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config, own };
   }
 
   async #readLedger(): Promise<LedgerReport> {

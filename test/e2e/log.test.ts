@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, inject, it } from 'vitest';
-import { configFile, run } from './penstock.ts';
+import { untilStatus } from './conditions.ts';
+import { configFile, penstock, run } from './penstock.ts';
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 const nothingToDo = { admin: { listen: 'off' }, sources: {}, sinks: { out: { type: 'file', path: './out.ndjson' } } };
@@ -14,6 +15,29 @@ it('logs JSON lines where nobody reads along', async () => {
     .split('\n')
     .map((line) => (JSON.parse(line) as { msg: string }).msg);
   expect(messages).toEqual(expect.arrayContaining(['penstock started', 'penstock stopped']));
+});
+
+it('goes on when whoever reads the log goes away, and says so in the status', async () => {
+  const file = await configFile(nothingToDo);
+  const daemon = penstock(['run', '-c', file]);
+  await daemon.said('admin server is listening');
+
+  daemon.child.stderr?.destroy();
+  daemon.child.kill('SIGHUP');
+  const { problems } = await untilStatus(file, 'lines of the log that are lost', (status) => status.problems.length > 0);
+  daemon.child.kill('SIGHUP');
+  const more = await untilStatus(file, 'more of them', (status) => status.problems[0]?.what !== problems[0]?.what);
+  daemon.child.kill('SIGTERM');
+
+  expect(problems).toEqual([
+    {
+      level: 'warning',
+      where: 'daemon',
+      what: expect.stringMatching(/^\d+ lines of the log were lost in .*: write EPIPE; collection and delivery go on$/),
+      fix: 'free space where the log goes, or start whoever reads it again, and then the daemon',
+    },
+  ]);
+  expect([more.running, await daemon.exited]).toEqual([true, 0]);
 });
 
 it.skipIf(!hasScript)('logs readable lines on a terminal', async () => {

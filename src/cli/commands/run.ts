@@ -35,7 +35,7 @@ async function open(settings: Parameters<typeof openDaemon>[0], stop: AbortSigna
 
 async function run(options: RunOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(options.config, context.seams);
-  const log = await daemonLog(config);
+  const log = await daemonLog(config, context.seams);
   logWarnings(config, log);
   using signals = catchSignals(log);
   using hangUps = new HangUps();

@@ -59,8 +59,8 @@ export interface StatusFacts {
   readonly startedAt: number;
   readonly orphanSinks: readonly string[];
   readonly config: ConfigStatus;
-  /** Certificates of this process that end. */
-  readonly certificates: readonly Problem[];
+  /** What else only this process knows. */
+  readonly own: readonly Problem[];
 }
 
 const longestHealthyFailures = 3;
@@ -232,12 +232,12 @@ export function problemsOf(
 
 /** A report with what only the daemon that is asked knows: since when it runs, and with which configuration. */
 export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'seams'>, facts: StatusFacts): StatusReport {
-  const { startedAt, config, certificates } = facts;
+  const { startedAt, config, own } = facts;
   return {
     ...report,
     uptime_seconds: Math.floor((seams.clock.monotonic() - startedAt) / 1000),
     config: { loaded_at: config.loadedAt, differs_from_file: config.changedFiles.length > 0 },
-    problems: [...report.problems, ...configProblems(config), ...certificates],
+    problems: [...report.problems, ...configProblems(config), ...own],
   };
 }
 
