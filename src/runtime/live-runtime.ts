@@ -60,12 +60,13 @@ function buildSink(sink: SinkConfig, journal: Journal, context: OpenContext, map
 }
 
 function sourceRegistration(source: SourceConfig): SourceRegistration {
-  const { name, connector, identity } = source;
-  return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(source), seenPinnedMs: pinnedIdMemoryMs(source) };
+  const { name, connector, identity, enabled } = source;
+  const memory = { seenTtlMs: idMemoryMs(source), seenPinnedMs: pinnedIdMemoryMs(source) };
+  return { name, connector: connector.name, identity, ...memory, enabled };
 }
 
-function sinkRegistration({ name, type, start, whenFull }: SinkConfig): SinkRegistration {
-  return { name, type, start, whenFull };
+function sinkRegistration({ name, type, start, whenFull, enabled }: SinkConfig): SinkRegistration {
+  return { name, type, start, whenFull, enabled };
 }
 
 /** The sources and sinks of one configuration, which another one can take the place of while what it has not changed runs on. */

@@ -254,6 +254,27 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     await expect.poll(() => second.ownership.owns(gone)).toBe(true);
   });
 
+  it('leaves a source that is disabled in its file to one that has it enabled, and makes no orphan of what is disabled', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    await register(first);
+    await using second = await open('two');
+    const disabled = names.map((name) => ({ ...source(name), enabled: false }));
+    const before = owned(first).length;
+
+    const report = await second.register(disabled, [{ ...sink('a'), enabled: false }]);
+    const [, asTwo] = (await first.ownership.replicas()) ?? [];
+    await first.register(disabled, [{ ...sink('a'), enabled: false }]);
+    const isNamed = await first.ownership.isNamed?.('source', 's1');
+    await register(second);
+
+    await expect.poll(() => owned(second).length).toBe(12);
+    expect([before, owned(first), isNamed]).toEqual([12, [], false]);
+    expect(report).toMatchObject({ orphanSinks: [], orphanSources: [] });
+    expect(asTwo).toMatchObject({ name: 'two', sinks: [], disabledSinks: ['a'] });
+    await expect(first.forgetSink('a')).rejects.toMatchObject({ code: 'PEN_JOURNAL_LOCKED' });
+  });
+
   it('gives a source back only when nothing of it is under way any more', async () => {
     const { open, sql } = await shared();
     await using first = await open('one', { leaseMs: 20_000 });

@@ -117,6 +117,8 @@ export interface SinkRegistration {
   readonly start: 'now' | 'oldest' | number;
   /** A sink that may skip pins no space. */
   readonly whenFull: 'wait' | 'skip';
+  /** False where it stands in the configuration and is not to run: another replica may run it. */
+  readonly enabled?: boolean;
 }
 
 export interface SourceRegistration {
@@ -127,6 +129,8 @@ export interface SourceRegistration {
   readonly seenTtlMs: number;
   /** The part of it that never gives way under pressure: overlap and sweep. */
   readonly seenPinnedMs: number;
+  /** False where it stands in the configuration and is not to run: another replica may run it. */
+  readonly enabled?: boolean;
 }
 
 export interface RegistrationReport {

@@ -21,8 +21,9 @@ export interface Replica {
   /** How many sources it collects and delivers. */
   readonly sources: number;
   readonly lastSeen: number;
-  /** Names of the sinks that it is configured with. */
+  /** Names of the sinks that it delivers to, and of those that are disabled in its configuration. */
   readonly sinks: readonly string[];
+  readonly disabledSinks: readonly string[];
   /** It is the one that asks. */
   readonly isSelf: boolean;
   /** What it last said of itself, where that was asked for and it is another one that has said something. */
@@ -54,7 +55,7 @@ export interface Ownership {
   replicas(how?: { readonly reports: true }): Promise<readonly Replica[] | undefined>;
   /** Who is missing, for a day at most; absent where the journal is one process's alone. */
   missing?(): Promise<readonly MissingReplica[]>;
-  /** True where a living process is configured with it; absent where the journal is one process's alone. */
+  /** True where a living process has it enabled; absent where the journal is one process's alone. */
   isNamed?(kind: 'source' | 'sink', name: string): Promise<boolean>;
   /** Leaves word of this process for the others; nothing where it is alone. */
   report(report: unknown): Promise<void>;

@@ -4,7 +4,18 @@ import { hostname } from 'node:os';
 import type { MissingReplica, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 
-export type Registered = readonly [kind: 'source' | 'sink', name: string];
+type Kind = 'source' | 'sink';
+
+/** What stands in a configuration: what is disabled there is no orphan, and is left to who has it enabled. */
+export type Registered = readonly [kind: Kind | `disabled ${Kind}`, name: string];
+
+export const registeredAs = (
+  kind: Kind,
+  { name, enabled }: { readonly name: string; readonly enabled?: boolean },
+): Registered => [enabled === false ? `disabled ${kind}` : kind, name];
+
+/** SQL: a kind, enabled or not. */
+export const either = (kind: Kind): string => `('${kind}', 'disabled ${kind}')`;
 
 /** Puts what a member is configured with in place of what it was. */
 export async function putRegistered(sql: Sql, s: string, id: string, registered: readonly Registered[]): Promise<void> {
@@ -30,6 +41,7 @@ interface ReplicaRow {
   readonly seen: number;
   readonly self: boolean;
   readonly sinks: readonly string[];
+  readonly disabledSinks: readonly string[];
   readonly report: string | null;
 }
 
@@ -40,17 +52,19 @@ export async function readReplicas(db: Database, id: string, { reports = false }
     `SELECT m.name, m.version, (extract(epoch FROM m.joined) * 1000)::bigint AS since, (extract(epoch FROM m.seen) * 1000)::bigint AS seen,
      m.id = $1 AS self, CASE WHEN $2 AND m.id <> $1 THEN m.report END AS report,
      (SELECT count(*) FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = m.id) AS sources,
-     ARRAY(SELECT r.name FROM ${s}.registrations r WHERE r.member = m.id AND r.kind = 'sink' ORDER BY r.name COLLATE "C") AS sinks
+     ARRAY(SELECT r.name FROM ${s}.registrations r WHERE r.member = m.id AND r.kind = 'sink' ORDER BY r.name COLLATE "C") AS sinks,
+     ARRAY(SELECT r.name FROM ${s}.registrations r WHERE r.member = m.id AND r.kind = 'disabled sink' ORDER BY r.name COLLATE "C") AS "disabledSinks"
      FROM ${s}.members m WHERE m.expires > now() AND EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = m.id) ORDER BY m.name COLLATE "C", m.joined`,
     [id, reports],
   );
-  return rows.map(({ name, version, since, sources, sinks, seen, self, report }) => ({
+  return rows.map(({ name, version, since, sources, sinks, disabledSinks, seen, self, report }) => ({
     name,
     version,
     since,
     sources,
     lastSeen: seen,
     sinks,
+    disabledSinks,
     isSelf: self,
     ...(report !== null && { report: JSON.parse(report) as unknown }),
   }));
@@ -67,19 +81,19 @@ const isMissing = (s: string): string =>
  * SQL: the names that some replica is configured with. One that is missing counts, as it will come back with the file that it had; what keeps
  * records or a name for it goes by this, and who is to do work by those that live.
  */
-export const configuredNames = (s: string, kind: 'source' | 'sink'): string =>
-  `SELECT r.name FROM ${s}.registrations r WHERE r.kind = '${kind}' AND r.member IN (SELECT m.id FROM ${s}.members m WHERE m.expires > now() OR (${isMissing(s)}))`;
+export const configuredNames = (s: string, kind: Kind): string =>
+  `SELECT r.name FROM ${s}.registrations r WHERE r.kind IN ${either(kind)} AND r.member IN (SELECT m.id FROM ${s}.members m WHERE m.expires > now() OR (${isMissing(s)}))`;
 
 /** Who is missing, by name. */
 export function readMissing(db: Database): Promise<MissingReplica[]> {
   const { s } = db;
   return db.query<MissingReplica>(
     `SELECT m.name, (extract(epoch FROM max(m.seen)) * 1000)::bigint AS "lastSeen",
-     ARRAY(SELECT DISTINCT r.name FROM ${s}.registrations r JOIN ${s}.members l ON l.id = r.member WHERE l.name = m.name AND r.kind = 'sink') AS sinks FROM ${s}.members m WHERE ${isMissing(s)} GROUP BY m.name ORDER BY m.name COLLATE "C"`,
+     ARRAY(SELECT DISTINCT r.name FROM ${s}.registrations r JOIN ${s}.members l ON l.id = r.member WHERE l.name = m.name AND r.kind IN ${either('sink')}) AS sinks FROM ${s}.members m WHERE ${isMissing(s)} GROUP BY m.name ORDER BY m.name COLLATE "C"`,
   );
 }
 
-/** True where somebody who lives is configured with it. */
+/** True where somebody who lives has it enabled. */
 export async function isNamed(db: Database, kind: 'source' | 'sink', name: string): Promise<boolean> {
   const [row] = await db.query<{ named: boolean }>(
     `SELECT EXISTS (SELECT 1 FROM ${db.s}.registrations r JOIN ${db.s}.members m ON m.id = r.member WHERE m.expires > now() AND r.kind = $1 AND r.name = $2) AS named`,

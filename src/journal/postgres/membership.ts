@@ -123,7 +123,7 @@ export class Membership implements Ownership {
   /** False for a source that is not, or under `epoch` no more, this member's, unless nothing says yet what it is to own. */
   mayTake(source: string, epoch = Number.MAX_SAFE_INTEGER): boolean {
     const unit = this.#owned.get(source);
-    return unit === undefined ? !this.#registered.some(([kind]) => kind === 'source') : unit.epoch <= epoch;
+    return unit === undefined ? !this.#registered.some(([kind]) => kind.endsWith('source')) : unit.epoch <= epoch;
   }
 
   /** Memory says other than the database: the source is lost and, under a new epoch, gained, so that all begins from what is durable. */

@@ -6,7 +6,7 @@ import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
 import { noSource } from './journal-time.ts';
 import { discardLetters } from './letters.ts';
-import { configuredNames } from './members.ts';
+import { configuredNames, either, registeredAs } from './members.ts';
 import { ensureSource, notFound } from './names.ts';
 import { putCheckpoint, putNote } from './state.ts';
 
@@ -40,7 +40,7 @@ async function register(
 ): Promise<RegistrationReport> {
   const { s } = core.db;
   const { member } = core;
-  const named = [...sources.map(({ name }) => ['source', name] as const), ...sinks.map(({ name }) => ['sink', name] as const)];
+  const named = [...sources.map((one) => registeredAs('source', one)), ...sinks.map((one) => registeredAs('sink', one))];
   const report = await change(core, async (sql) => {
     const as = await member?.noteRegistered(sql, named);
     const changedSources = await putSources(sql, s, sources);
@@ -121,7 +121,7 @@ async function putSources(
   );
   await sql.run(`INSERT INTO ${s}.counters (source) ${bare} ON CONFLICT DO NOTHING`, [names]);
   // Where two versions of a configuration run at once, what either needs is kept.
-  const shared = `o.name IN (SELECT r.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member AND m.expires > now() WHERE r.kind = 'source' GROUP BY r.name HAVING count(*) > 1)`;
+  const shared = `o.name IN (SELECT r.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member AND m.expires > now() WHERE r.kind IN ${either('source')} GROUP BY r.name HAVING count(*) > 1)`;
   const rows = await sql.query<{ name: string; is: string; was: string }>(
     `UPDATE ${s}.sources o SET registered = e.identity, identity = coalesce(o.identity, e.identity), seen_ttl_ms = CASE WHEN ${shared} THEN greatest(o.seen_ttl_ms, e.ttl) ELSE e.ttl END, seen_pinned_ms = CASE WHEN ${shared} THEN greatest(o.seen_pinned_ms, e.pinned) ELSE e.pinned END
      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS e(name, identity, ttl, pinned) WHERE o.name = e.name
@@ -243,8 +243,8 @@ async function rename(core: Core, kind: 'source' | 'sink', from: string, to: str
 /** Whoever is configured with a name would make it anew, or go on under what it was: such a change needs them stopped. */
 async function refuseUsed({ db: { s, where }, member }: Core, sql: Sql, kind: 'source' | 'sink', name: string): Promise<void> {
   const [user] = await sql.query<{ name: string }>(
-    `SELECT m.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE r.kind = $1 AND r.name = $2 AND m.expires > now() AND m.id <> $3 LIMIT 1`,
-    [kind, name, member?.id ?? ''],
+    `SELECT m.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE r.kind IN ${either(kind)} AND r.name = $1 AND m.expires > now() AND m.id <> $2 LIMIT 1`,
+    [name, member?.id ?? ''],
   );
   if (user === undefined) return;
   throw new PenstockError('PEN_JOURNAL_LOCKED', `the replica "${user.name}" runs with the ${kind} "${name}"`, {

@@ -72,7 +72,7 @@ function replicaProblems(replicas: readonly Replica[], sources: readonly SourceS
   const halfKnown = [...new Set(replicas.flatMap(({ sinks }) => sinks))].flatMap((sink): Problem[] => {
     const without = replicas.filter(({ sinks }) => !sinks.includes(sink)).map(({ name }) => `"${name}"`);
     if (without.length === 0) return [];
-    const what = `not configured at ${without.join(', ')}; what comes from the sources there waits in the journal, and is no part of the lag`;
+    const what = `not configured, or disabled, at ${without.join(', ')}; what comes from the sources there waits in the journal, and is no part of the lag`;
     return [{ level: 'warning', where: `sink ${sink}`, what, fix: 'give every replica the same sinks, or finish the change' }];
   });
   const idle = sources.filter(({ state }) => state === 'stopped');
@@ -87,6 +87,12 @@ function replicaProblems(replicas: readonly Replica[], sources: readonly SourceS
           },
         ];
   return [...mixed, ...twins, ...halfKnown, ...free];
+}
+
+/** The sinks that stand in any file: one that is missing will come back with its own. */
+function namedSinks(replicas: readonly Replica[], missing: readonly MissingReplica[]): ReadonlySet<string> {
+  const living = replicas.flatMap(({ sinks, disabledSinks }) => [...sinks, ...disabledSinks]);
+  return new Set([...living, ...missing.flatMap(({ sinks }) => sinks)]);
 }
 
 /** What a replica that is asked knows itself. */
@@ -119,8 +125,7 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
   };
   // On a full disk no word may get through: who is asked knows it from its own.
   const refusal = stored.journal.server?.refusal ?? reports.find((told) => told.refusal !== undefined)?.refusal;
-  // One that is missing will come back with its file.
-  const named = new Set([...replicas, ...missing].flatMap((replica) => replica.sinks));
+  const named = namedSinks(replicas, missing);
   const report = {
     ...stored,
     // The asked file may be the one that is about to be replaced.

@@ -25,6 +25,7 @@ const replica = (name: string, times: Partial<Replica>, sources: readonly object
   sources: sources.length,
   lastSeen: 9_000,
   sinks: [],
+  disabledSinks: [],
   isSelf: false,
   ...times,
   report: { sources, sinks },
@@ -70,19 +71,21 @@ it('says which replicas lack a sink that others have', async () => {
     {
       level: 'warning',
       where: 'sink extra',
-      what: 'not configured at "one", "three"; what comes from the sources there waits in the journal, and is no part of the lag',
+      what: 'not configured, or disabled, at "one", "three"; what comes from the sources there waits in the journal, and is no part of the lag',
       fix: 'give every replica the same sinks, or finish the change',
     },
   ]);
 });
 
-it('calls no sink an orphan that a missing replica was configured with', async () => {
+it('calls no sink an orphan that is disabled elsewhere, or that a missing replica was configured with', async () => {
   const one = replica('one', { sinks: [] }, [], []);
 
   const without = await shown([one]);
+  const disabled = await shown([{ ...one, disabledSinks: ['extra'] }]);
   const { orphan_sinks } = await shown([one], [{ name: 'two', lastSeen: now - 60_000, sinks: ['extra'] }]);
 
-  expect([without.orphan_sinks, orphan_sinks]).toEqual([['extra'], []]);
+  expect([without, disabled].map(({ orphan_sinks: all }) => all)).toEqual([['extra'], []]);
+  expect(orphan_sinks).toEqual([]);
 });
 
 it('names who is missing, as long as somebody lives', async () => {

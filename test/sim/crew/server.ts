@@ -123,6 +123,7 @@ export class SharedServer {
 
   /** Whether a member is configured with it that lives, or is missing where such a one counts. */
   isNamed(kind: 'source' | 'sink', name: string, orMissing = false): boolean {
+    // The files of the model disable nothing.
     const named = [...this.#members.values()].filter(({ registered }) => registered.has(`${kind} ${name}`));
     return named.some((member) => this.#isAlive(member.id) || (orMissing && this.#isMissing(member)));
   }
