@@ -247,6 +247,8 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
   putBack(context, stack, applied.again);
+  // The rest of what it was cut from is likely as bad, and one after the other would keep the next probes from what is new.
+  if (batch.standsBack) for (const each of stack) each.standsBack = true;
   if (stack.at(-1) === batch && (await givesWay(context, batch, endpoint, isProbe))) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {

@@ -109,6 +109,27 @@ it.each([
   await clock.until(loop.stop(0));
 });
 
+it.each([
+  { events: 600, inFlight: 1, withinMs: 120_000 },
+  { events: 50, inFlight: 4, withinMs: hour },
+])(
+  'tries what is new within $withinMs ms though each of 600 events before it is refused, in batches of $events',
+  async ({ events, inFlight, withinMs }) => {
+    const refused: Verdicts = { all: { kind: 'event', code: '400', reason: 'bad' } };
+    const answer = (batch: Batch): Verdicts => (isBad(batch) ? refused : accepted);
+    const { loop, clock, sent, journal } = breaking(600, { events, answer }, inFlight);
+    loop.start();
+    await clock.advance(10_000);
+
+    journal.put(live, records('n', 5));
+    await clock.advance(withinMs);
+
+    const fresh = sent.filter((batch) => batch.uids.every((uid) => uid.startsWith('n'))).flatMap(({ uids }) => uids);
+    expect(fresh).toEqual(['n0', 'n1', 'n2', 'n3', 'n4']);
+    await clock.until(loop.stop(0));
+  },
+);
+
 it.each([0, 1, 2, 3])(
   'sends a good batch soon beside two of which every event breaks the receiver, %s promises later',
   async (turns) => {
