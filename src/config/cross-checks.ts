@@ -2,10 +2,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Files } from '../base/seams.ts';
+import { standsInBentQuotes, unseenIn } from '../base/slips.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Options, SinkConfig, SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
-import { standsInBentQuotes, unseenIn } from './slips.ts';
 import { placeholdersIn } from './starter.ts';
 
 /** What the file names: also those blocks that had faults of their own. */

@@ -1,12 +1,11 @@
 import { resolve } from 'node:path';
 import { isObject, setOwn } from '../base/json.ts';
-import { nearest } from '../base/nearest.ts';
-import { durationPattern, sizePattern } from '../base/quantity.ts';
 import { compileSchema, type SchemaError, type Validate } from '../base/schema.ts';
-import { type Fault, schemaFaults, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
+import { schemaFaults } from '../base/schema-faults.ts';
+import { unseenIn } from '../base/slips.ts';
+import { type Fault, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
 import type { ObjectSchema, OptionSchema } from './block-schemas.ts';
 import { type Interpolated, interpolate, pathKey, type ValueSources } from './interpolate.ts';
-import { slipFix, slippedOut, unseenIn } from './slips.ts';
 
 /** A schema, compiled. */
 export interface BlockSchema {
@@ -164,8 +163,7 @@ function checkBlock(validate: Validate, value: unknown, doc: YamlText, at: YamlP
   const placeOf = (error: SchemaError): string => pathKey([...at, ...stepsOf(error)]);
   const errors = validate.errors
     .filter((error) => !fillings.blank.has(placeOf(error)))
-    .map((error) => inWords(fillings.filled.has(placeOf(error)) ? { ...error, data: undefined } : error));
-  const byPlace = new Map(errors.map((error) => [placeOf(error), error]));
+    .map((error) => (fillings.filled.has(placeOf(error)) ? { ...error, data: undefined } : error));
   return schemaFaults(withoutRepeated(errors), doc, at).map((fault) => {
     const name = fault.path.at(-1);
     const isUnknown = fault.what.startsWith('unknown option');
@@ -181,9 +179,7 @@ function checkBlock(validate: Validate, value: unknown, doc: YamlText, at: YamlP
         what: `there is no blank after the colon of "${before}"`,
         fix: `write ${before}: and a blank before its value`,
       };
-    const error = byPlace.get(pathKey(fault.path));
-    if (error === undefined) return fault;
-    return { ...fault, fix: slipFix(error, shownOf(error)) ?? fault.fix ?? fixFor(error) };
+    return fault;
   });
 }
 
@@ -213,70 +209,11 @@ export function splitPath(path: string): (string | number)[] {
     .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
 }
 
-function inWords(error: SchemaError): SchemaError {
-  const quantity = error.parentSchema?.['pattern'];
-  // A number in the place of a quantity lacks its unit; quotes would not help.
-  if (error.keyword === 'type' && typeof error.data === 'number' && (quantity === durationPattern || quantity === sizePattern)) {
-    return inWords({ ...error, keyword: 'pattern', params: { pattern: quantity }, data: String(error.data) });
-  }
-  const pattern = (error.params as { pattern?: string }).pattern;
-  if (pattern === durationPattern) return { ...error, message: 'must be a duration such as 30s, 5m or 24h' };
-  if (pattern === sizePattern) return { ...error, message: 'must be a size such as 500KB or 2GiB' };
-  if (schemesOf(error).length > 0) {
-    const shown = shownOf(error);
-    return { ...error, keyword: 'scheme', message: `${shown === undefined ? '' : `"${shown}" `}has no scheme` };
-  }
-  if (error.keyword === 'pattern') return { ...error, message: 'has an invalid form' };
-  if (error.keyword === 'minLength') return { ...error, message: 'must not be empty' };
-  if (error.keyword === 'anyOf') return { ...error, message: 'has none of the allowed forms' };
-  return error;
-}
-
-/** What stands there, if it may be shown. */
-function shownOf({ data, parentSchema }: SchemaError): string | undefined {
-  const isShown = typeof data === 'string' && parentSchema?.['secret'] !== true && !data.includes('${');
-  return isShown ? data.slice(0, 60) : undefined;
-}
-
-/** Of an address without `://`, the schemes that it may begin with; none of anything else. */
-function schemesOf({ keyword, params, data, parentSchema }: SchemaError): readonly string[] {
-  const isForm = keyword === 'pattern' || keyword === 'format' || keyword === 'scheme';
-  if (!isForm || (typeof data === 'string' && data.includes('://'))) return [];
-  const pattern = (parentSchema?.['pattern'] ?? (params as { pattern?: string }).pattern) as string | undefined;
-  const listed = /^\^\(?([a-z|?]+)\)?:\/\//.exec(pattern ?? '')?.[1];
-  if (listed !== undefined && listed !== 'https?') return listed.split('|');
-  if (listed === undefined && parentSchema?.['format'] !== 'uri') return [];
-  const description = (parentSchema?.['description'] as string | undefined) ?? '';
-  return [/\b(https?|wss?):\/\//.exec(description)?.[1] ?? (/websocket/i.test(description) ? 'wss' : 'https')];
-}
-
-function schemeFix(error: SchemaError): string {
-  const schemes = schemesOf(error);
-  // `https:/host` has lost a slash.
-  const shown = shownOf(error)?.replace(/^[a-z]+:\/*(?=[^\d/\\])|^(?:https?|wss?)(?::\\+|:?\/\/)/i, '');
-  const best = schemes.includes('tls') ? 'tls' : (schemes[0] ?? 'https');
-  const others = schemes.filter((scheme) => scheme !== best).map((scheme) => `${scheme}://`);
-  const also = others.length === 0 ? '' : `, or begin it with ${others.join(', ')}`;
-  return shown === undefined ? `begin it with ${best}://${also}` : `write ${best}://${shown}${also}`;
-}
-
-const fixes: Readonly<Record<string, string>> = {
-  minLength: 'give it a value or remove it',
-  uniqueItems: 'remove the repeated one',
-  minItems: 'add to the list or remove it',
-};
-
-function fixFor(error: SchemaError): string {
-  const params = error.params as { limit?: number; pattern?: string; allowedValues?: unknown[] };
-  if (error.keyword === 'scheme') return schemeFix(error);
-  if (error.keyword === 'enum') {
-    const guess = typeof error.data === 'string' ? nearest(error.data, (params.allowedValues ?? []).map(String)) : undefined;
-    return guess === undefined ? 'use one of them' : `did you mean "${guess}"?`;
-  }
-  if (params.pattern === durationPattern) return 'write a number with its unit: ms, s, m, h, d or w';
-  if (params.pattern === sizePattern) return 'write a number with its unit: B, KB, MB, GB, KiB, MiB or GiB';
-  if (params.limit !== undefined && error.keyword.startsWith('min')) return fixes[error.keyword] ?? `use ${params.limit} or more`;
-  if (params.limit !== undefined && error.keyword.startsWith('max')) return `use ${params.limit} or less`;
-  const description = (error.parentSchema as { description?: string } | undefined)?.description;
-  return fixes[error.keyword] ?? (description === undefined ? 'correct the value' : 'write it as described');
+/** What to do about a name that is no option because of what stands before it: none of its blanks, or a blank that is none. */
+function slippedOut(name: string, value: unknown): string | undefined {
+  if (/^[^\S\n]/.test(name))
+    return 'it begins with a no-break or other odd blank, as web pages have them: type the blanks of this line anew';
+  if (!isObject(value)) return undefined;
+  const above = 'connector' in value ? 'sources' : 'type' in value ? 'sinks' : undefined;
+  return above === undefined ? undefined : `indent "${name}" and all of its lines so that it stands below ${above}:`;
 }

@@ -1,10 +1,10 @@
 import { Cron } from 'croner';
 import { formatDuration, parseDuration, parseTimestamp } from '../base/quantity.ts';
+import { meantDuration, meantTime } from '../base/slips.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Connector } from '../connectors/connector.ts';
 import type { SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
-import { meantDuration, meantTime } from './slips.ts';
 import type { SourceOptions } from './source-options.ts';
 
 const shortestMs = 1000;

@@ -13,7 +13,36 @@ export function checkAuth(spec: ConnectorSpec, doc: YamlText): Fault[] {
     ...checkSignature(spec, doc),
     ...checkLogin(spec.auth, doc),
     ...checkCarried(spec, doc),
+    ...checkMarks(spec, doc),
   ];
+}
+
+/** A credential that is not marked as one is shown in errors and stored in links. */
+function checkMarks({ auth = {}, options }: ConnectorSpec, doc: YamlText): Fault[] {
+  const { bearer, basic, header, oauth2_client_credentials: client, oauth2_refresh_token: refresh } = auth;
+  const { oauth2_jwt_bearer: assertion, jwt } = auth;
+  const proofs: Record<string, Readonly<Record<string, string | undefined>>> = {
+    '': { bearer },
+    // A key may stand in the place of either.
+    basic: { [basic?.password === '' ? 'username' : 'password']: basic?.password || basic?.username },
+    header: { value: header?.value },
+    oauth2_client_credentials: { client_secret: client?.client_secret, private_key: client?.private_key },
+    oauth2_refresh_token: {
+      refresh_token: refresh?.refresh_token,
+      client_secret: refresh?.client_secret,
+      private_key: refresh?.private_key,
+    },
+    oauth2_jwt_bearer: { key: assertion?.key },
+    jwt: { key: jwt?.key },
+  };
+  return Object.entries(proofs).flatMap(([kind, texts]) =>
+    Object.entries(texts).flatMap(([key, text = '']) => {
+      const named = compileTemplate(text).names.flatMap((name) => options[name.replace('options.', '')] ?? []);
+      if (named.length === 0 || named.some(({ secret }) => secret === true)) return [];
+      const path = ['auth', ...(kind === '' ? [] : [kind]), key];
+      return [doc.fault(path, 'the credential comes from an option that is no secret', 'mark the option secret: true')];
+    }),
+  );
 }
 
 /** The texts of `auth:` that know nothing but options. */

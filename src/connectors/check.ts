@@ -3,6 +3,7 @@ import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.t
 import { authTexts, checkAuth } from './check-auth.ts';
 import { checkPaging } from './check-paging.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
+import { patternFault } from './http-window/request.ts';
 import { checkOptions, optionNames } from './options.ts';
 import { looseHostName } from './origin.ts';
 import type { ReadSpec } from './read-section.ts';
@@ -179,6 +180,7 @@ function checkCharset(read: ReadSpec, doc: YamlText): Fault[] {
 function checkRecord({ record, read }: ConnectorSpec, doc: YamlText): Fault[] {
   const faults = [
     ...checkZone(record.zone, ['record', 'zone'], doc),
+    ...checkFormat(read, doc),
     ...(read.kind === 'http_window' ? checkZone(read.window.zone, ['read', 'window', 'zone'], doc) : []),
   ];
   if (record.each !== undefined && parsePath(record.each)?.every((step) => typeof step === 'string') === false)
@@ -192,6 +194,14 @@ function checkRecord({ record, read }: ConnectorSpec, doc: YamlText): Fault[] {
       doc.fault(['record'], 'nothing identifies a record', 'add id: path, or hash: [fields] for records without one', 'key'),
     );
   return faults;
+}
+
+/** A bound that the vendor reads as another time asks for the wrong records, and nobody says so. */
+function checkFormat(read: ReadSpec, doc: YamlText): Fault[] {
+  const at = read.kind === 'http_window' ? 'window' : 'cursor';
+  const format = read.kind === 'http_window' ? read.window.format : read.kind === 'http_cursor' ? read.cursor.format : undefined;
+  const wrong = format === undefined ? undefined : patternFault(format);
+  return wrong === undefined ? [] : [doc.fault(['read', at, 'format'], ...wrong)];
 }
 
 function checkZone(zone: string | undefined, path: YamlPath, doc: YamlText): Fault[] {

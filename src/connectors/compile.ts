@@ -1,7 +1,8 @@
 import { isObject } from '../base/json.ts';
 import { durationMs } from '../base/quantity.ts';
 import { compileSchema } from '../base/schema.ts';
-import { type Fault, faultsError, schemaFaults, type YamlText } from '../base/yaml-faults.ts';
+import { schemaFaults } from '../base/schema-faults.ts';
+import { type Fault, faultsError, type YamlText } from '../base/yaml-faults.ts';
 import { type ActionTable, ActionTableSpec, checkActions, compileActions, compileMapper } from '../event/index.ts';
 import { mergeTables, summarise } from './action-tables.ts';
 import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, parseBundle, readYaml } from './bundle.ts';

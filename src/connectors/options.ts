@@ -1,6 +1,7 @@
 import type { Json } from '../base/json.ts';
 import { compileSchema } from '../base/schema.ts';
-import { type Fault, schemaFaults, type YamlText } from '../base/yaml-faults.ts';
+import { schemaFaults } from '../base/schema-faults.ts';
+import type { Fault, YamlText } from '../base/yaml-faults.ts';
 import type { OptionSpec } from './connector-schema.ts';
 import type { Scope } from './template.ts';
 

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { compileSchema } from '../../src/base/schema.ts';
-import { faultsError, formatFault, parseYaml, schemaFaults } from '../../src/base/yaml-faults.ts';
+import { schemaFaults } from '../../src/base/schema-faults.ts';
+import { faultsError, formatFault, parseYaml } from '../../src/base/yaml-faults.ts';
 import { expectLinear } from '../cost.ts';
 
 const Sink = Type.Object(
@@ -93,7 +94,7 @@ describe('schema faults', () => {
     expect(faults).toEqual([
       'p.yaml:2:3 (sinks.soc): "token" is missing\n  fix: add "token": HEC token',
       'p.yaml:3:11 (sinks.soc.type): must be a string\n  fix: write text, in quotes if it looks like a number',
-      'p.yaml:4:11 (sinks.soc.mode): "gamma" must be one of alpha, beta',
+      'p.yaml:4:11 (sinks.soc.mode): "gamma" must be one of alpha, beta\n  fix: use one of them',
       'p.yaml:5:11 (list[1]): must be an integer\n  fix: write a whole number',
     ]);
   });

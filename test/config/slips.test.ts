@@ -1,6 +1,6 @@
 // What people write who know what they mean: each gets to read what to write instead.
 import { expect, it } from 'vitest';
-import { meantDuration } from '../../src/config/slips.ts';
+import { meantDuration } from '../../src/base/slips.ts';
 import { sinkTypes } from '../../src/sinks/index.ts';
 import { faultsOf, load } from './load.ts';
 

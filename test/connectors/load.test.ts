@@ -214,7 +214,7 @@ describe('a fault', () => {
       'an option whose default it refuses itself',
       'token: { type: string, secret: true }',
       'token: { type: integer, minimum: 3, default: 2 }',
-      ['connector.yaml:4:48 (options.token.default): must be >= 3'],
+      ['connector.yaml:4:48 (options.token.default): must be >= 3\n  fix: use 3 or more'],
     ],
     [
       'an option that bounds what it is not',
@@ -270,6 +270,40 @@ describe('a fault', () => {
         'connector.yaml:10:3 (read.request): the request says no start of the window\n  fix: add a member of the body whose value is "{{ window.from }}"',
       ],
     ],
+    ...(
+      [
+        ['a duration in words', 'overlap: 5m', 'overlap: 5 min', 'write 5m'],
+        ['a duration without a unit', 'overlap: 5m', 'overlap: 300', 'write a number with its unit: ms, s, m, h, d or w'],
+        ['a number in quotes', 'size: 10', 'size: "10"', 'write 10, without quotes or marks between its digits'],
+        ['yes', 'secret: true', 'secret: yes', 'write true'],
+        ['a credential that is not marked', 'type: string, secret: true', 'type: string', 'mark the option secret: true'],
+        ['a method in small letters', '    url:', '    method: get\n    url:', 'did you mean "GET"?'],
+        [
+          'two kinds of auth',
+          "auth: { bearer: '{{ options.token }}' }",
+          'auth: { bearer: a, header: { name: b, value: c } }',
+          'keep one of them',
+        ],
+        ['hours of half a day', 'max: 24h', "max: 24h, format: 'yyyy-MM-dd hh:mm:ss'", 'write yyyy-MM-dd HH:mm:ss'],
+        [
+          'months in the place of minutes',
+          'max: 24h',
+          "max: 24h, format: 'yyyy-MM-dd HH:MM:ss'",
+          'MM is the month and mm the minute',
+        ],
+        [
+          'words in a pattern',
+          'max: 24h',
+          "max: 24h, format: 'yyyy-MM-dd HH:mm UTC'",
+          "put text that stands for itself into single quotes: 'UTC'",
+        ],
+      ] as const
+    ).map(([what, before, after, fix]): [string, string, string, string[]] => [
+      what,
+      before,
+      after,
+      [expect.stringContaining(`\n  fix: ${fix}`) as string],
+    ]),
     [
       'a page that is asked for by the time of a record',
       "offset: '{{ page.offset }}' }\n  page: { kind: offset, size: 10, total: total }",
@@ -291,7 +325,7 @@ describe('a fault', () => {
       'overlap: 5m',
       'overlap: five',
       [
-        'connector.yaml:15:22 (read.window.overlap): "five" must match pattern "^\\d+(\\.\\d+)?(ms|s|m|h|d|w)$" (How far a window reaches back over the one before it. A duration such as 30s, 5m, 24h, 30d.)',
+        'connector.yaml:15:22 (read.window.overlap): "five" must be a duration such as 30s, 5m or 24h (How far a window reaches back over the one before it. A duration such as 30s, 5m, 24h, 30d.)\n  fix: write a number with its unit: ms, s, m, h, d or w',
       ],
     ],
     [

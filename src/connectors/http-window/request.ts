@@ -238,6 +238,22 @@ const patternSteps = [
 const piecesOf = (pattern: string): readonly string[] => pattern.match(/'[^']*'|EEE|MMM|yyyy|MM|dd|HH|mm|ss|SSS|[\s\S]/g) ?? [];
 const stepOf = (pieces: readonly string[]): number => patternSteps.find(([part]) => pieces.includes(part))?.[1] ?? dayMs;
 
+/** What is wrong with a pattern in which letters stand for nothing, or the month for the minute: bounds would be written that the vendor misreads. */
+export function patternFault(pattern: string): readonly [what: string, fix: string] | undefined {
+  if (/^(?:rfc3339|date|epoch_\w+)$/.test(pattern)) return undefined;
+  if (/HH\W?MM/.test(pattern)) return ['"MM" stands where the minute belongs', 'MM is the month and mm the minute'];
+  const rest = piecesOf(pattern)
+    .map((piece) => (piece.length > 1 ? ' ' : piece))
+    .join('');
+  const word = rest.match(/[A-Za-z]+/g)?.find((letters) => letters !== 'T' && letters !== 'Z');
+  if (word === undefined) return undefined;
+  const meant = pattern.replaceAll('hh', 'HH').replaceAll('DD', 'dd').replaceAll('YYYY', 'yyyy');
+  return [
+    `"${word}" stands for nothing`,
+    meant === pattern ? `put text that stands for itself into single quotes: '${word}'` : `write ${meant}`,
+  ];
+}
+
 /** How far apart bounds are that a date or pattern can tell, in milliseconds; 0 for formats that tell them as they are. */
 export function boundStepMs({ format = 'rfc3339' }: Pick<WindowSpec, 'format'>): number {
   if (format === 'date') return dayMs;

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { compileSchema } from '../../base/schema.ts';
+import { schemaFaults } from '../../base/schema-faults.ts';
 import type { Files } from '../../base/seams.ts';
-import { type Fault, faultsError, parseYaml, schemaFaults } from '../../base/yaml-faults.ts';
+import { type Fault, faultsError, parseYaml } from '../../base/yaml-faults.ts';
 import type { KnownAction, KnownTable } from '../known-actions.ts';
 
 const closed = { additionalProperties: false };

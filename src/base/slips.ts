@@ -1,7 +1,6 @@
 // What people write who know what they mean: `5 min`, curly quotes, a list in the place of a map. The fix says what to write instead.
-import { isObject } from '../base/json.ts';
-import { durationPattern, parseTimestamp, sizePattern } from '../base/quantity.ts';
-import type { SchemaError } from '../base/schema.ts';
+import { durationPattern, parseTimestamp, sizePattern } from './quantity.ts';
+import type { SchemaError } from './schema.ts';
 
 const bentQuote = /^[\u00ab\u2018\u2019\u201a\u201c-\u201f]/;
 
@@ -140,12 +139,3 @@ function epochFix(epoch: number): string | undefined {
 
 /** True for what may be an interval, as `schedule` may. */
 const isOfDurations = ({ description }: Readonly<Record<string, unknown>>): boolean => /\binterval\b/.test(String(description));
-
-/** What to do about a name that is no option because of what stands before it: none of its blanks, or a blank that is none. */
-export function slippedOut(name: string, value: unknown): string | undefined {
-  if (/^[^\S\n]/.test(name))
-    return 'it begins with a no-break or other odd blank, as web pages have them: type the blanks of this line anew';
-  if (!isObject(value)) return undefined;
-  const above = 'connector' in value ? 'sources' : 'type' in value ? 'sinks' : undefined;
-  return above === undefined ? undefined : `indent "${name}" and all of its lines so that it stands below ${above}:`;
-}
