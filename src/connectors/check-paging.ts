@@ -11,7 +11,8 @@ import { textsBelow, valueAt } from './template.ts';
 export function checkPaging({ read, record }: ConnectorSpec, doc: YamlText): Fault[] {
   if (read.kind === 'http_window')
     return [
-      ...checkAsked(read, ['read'], doc, read.groups !== undefined && isOfWindow(read.groups) ? undefined : 'window.from'),
+      ...checkAsked(read, ['read'], doc, needsNoStart(read) ? undefined : 'window.from'),
+      ...checkOrder(read, doc),
       ...checkTimeToken(read, record, doc),
     ];
   if (read.kind !== 'http_cursor') return [];
@@ -34,8 +35,24 @@ export function checkPaging({ read, record }: ConnectorSpec, doc: YamlText): Fau
   return [...checkAsked(read, ['read'], doc), ...ranged, ...unbounded];
 }
 
-type Asked = Pick<Extract<ReadSpec, { kind: 'http_window' }>, 'request' | 'page'>;
+type WindowRead = Extract<ReadSpec, { kind: 'http_window' }>;
 
+/** True where the list of files has the bounds, or nothing has. */
+const needsNoStart = ({ groups, newest_first: isNewestFirst }: WindowRead): boolean =>
+  isNewestFirst === true || (groups !== undefined && isOfWindow(groups));
+
+function checkOrder({ newest_first: isNewestFirst, ascending, page }: WindowRead, doc: YamlText): Fault[] {
+  if (isNewestFirst !== true) return [];
+  const at = ['read', 'newest_first'];
+  if (ascending === true) return [doc.fault(at, 'records come newest first or oldest first', 'leave one of both out', 'key')];
+  if (page.kind === 'none' && page.whole !== true)
+    return [doc.fault(at, 'there is one page', 'say how pages follow each other: read.page', 'key')];
+  return [];
+}
+
+type Asked = Pick<WindowRead, 'request' | 'page'>;
+
+const orNewestFirst = '; for an API without a time range that lists newest first: newest_first: true';
 const needs: Partial<Record<Asked['page']['kind'], string>> = {
   offset: 'page.offset',
   page_number: 'page.number',
@@ -70,7 +87,14 @@ function checkAsked({ page, request }: Asked, at: YamlPath, doc: YamlText, start
       ),
     );
   if (start !== undefined && !names(request, start))
-    faults.push(doc.fault([...at, 'request'], 'the request says no start of the window', fillIn(request, start), 'key'));
+    faults.push(
+      doc.fault(
+        [...at, 'request'],
+        'the request says no start of the window',
+        `${fillIn(request, start)}${orNewestFirst}`,
+        'key',
+      ),
+    );
   const hasBody = [request.body, request.first?.body, request.later?.body].some((body) => body !== undefined);
   const methods = [request.method, request.first?.method, request.later?.method];
   if (hasBody && !methods.includes('POST'))

@@ -71,6 +71,12 @@ export const HttpWindowSpec = Type.Object(
     page: PageSpec,
     ...recordParts,
     window: WindowSpec,
+    newest_first: Type.Optional(
+      Type.Boolean({
+        description:
+          'True for an API without a time range that lists the newest records first: reading ends where they are older than the window.',
+      }),
+    ),
     ascending: Type.Optional(Type.Boolean({ description: 'True when the vendor promises pages in ascending time order.' })),
     max_pages: Type.Optional(
       Type.Integer({ minimum: 1, description: 'Pages of one walk before it counts as a loop; 10000 by default.' }),

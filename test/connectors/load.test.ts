@@ -199,7 +199,7 @@ describe('a fault', () => {
       'shedule: 1m',
       [
         'connector.yaml:7:1 (read): "schedule" is missing\n  fix: add "schedule": How often to read when the source does not say. A duration such as 30s, 5m, 24h, 30d.',
-        'connector.yaml:9:3 (read.shedule): unknown option "shedule"\n  fix: did you mean "schedule"? possible here: kind, schedule, request, page, storage, reply, records, records_are, records_into, columns, pending, records_missing, window, ascending, max_pages, sweep, groups, details, failures, statuses, hints, seen_days',
+        'connector.yaml:9:3 (read.shedule): unknown option "shedule"\n  fix: did you mean "schedule"? possible here: kind, schedule, request, page, storage, reply, records, records_are, records_into, columns, pending, records_missing, window, newest_first, ascending, max_pages, sweep, groups, details, failures, statuses, hints, seen_days',
       ],
     ],
     [
@@ -259,7 +259,7 @@ describe('a fault', () => {
       "from: '{{ window.from }}', ",
       '',
       [
-        'connector.yaml:10:3 (read.request): the request says no start of the window\n  fix: add a query parameter whose value is "{{ window.from }}"',
+        'connector.yaml:10:3 (read.request): the request says no start of the window\n  fix: add a query parameter whose value is "{{ window.from }}"; for an API without a time range that lists newest first: newest_first: true',
       ],
     ],
     [
@@ -267,7 +267,7 @@ describe('a fault', () => {
       "query: { from: '{{ window.from }}', ",
       'method: POST\n    body: { ',
       [
-        'connector.yaml:10:3 (read.request): the request says no start of the window\n  fix: add a member of the body whose value is "{{ window.from }}"',
+        'connector.yaml:10:3 (read.request): the request says no start of the window\n  fix: add a member of the body whose value is "{{ window.from }}"; for an API without a time range that lists newest first: newest_first: true',
       ],
     ],
     ...(

@@ -179,6 +179,27 @@ it('reads the table of the page', async () => {
   expect(next).toEqual({ kind: 'token', token: '1' });
 });
 
+it('reads a log without a time range to the first page that is older', async () => {
+  const rows = [
+    ['2026-11-21T10:05:00Z', '2026-11-21T09:30:00Z'],
+    ['2026-11-21T08:30:00Z', '2026-11-21T08:00:00Z'],
+  ];
+  const vendor = openVendor(vendorConnector(exampleOf('newest-first')), (_, count) => ({
+    body: { rows: (rows[count] ?? []).map((time) => ({ id: time, time })) },
+    headers: { link: `</audit-logs?cursor=${count + 1}>; rel="next"` },
+  }));
+
+  const first = await pageOf(vendor);
+  const last = await pageOf(vendor, first.next);
+
+  expect([...first.records, ...last.records].map(({ value }) => (value as { id: string }).id)).toEqual(['2026-11-21T09:30:00Z']);
+  expect(last.next).toBeNull();
+  expect(vendor.asked.map(({ url }) => url.href)).toEqual([
+    'https://api.vendor.example/audit-logs?per_page=100',
+    'https://api.vendor.example/audit-logs?cursor=1',
+  ]);
+});
+
 it('sends the form of the page, field by field', async () => {
   const vendor = openVendor(vendorConnector(exampleOf('form')), (_, count) => ({
     body: count === 0 ? { events: [{ id: 1 }], next: 'a b&c' } : { events: [] },

@@ -344,6 +344,7 @@ const languages: readonly Language[] = [
       'window.format': ['epoch_ms'],
       'window.zone': ['Europe/Berlin', { 'read.window.format': 'yyyy-MM-dd HH:mm' }],
       'window.retention': ['3d'],
+      newest_first: [true, byToken],
       ascending: [true],
       max_pages: [3],
       'sweep.query': [{ order: 'desc' }],

@@ -9,6 +9,7 @@ import { compileDetails } from './details.ts';
 import { isOfWindow } from './groups.ts';
 import { compileParse } from './lines.ts';
 import { compileIsRecord } from './lists-elsewhere.ts';
+import { compileNewestFirst } from './newest-first.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { compilePending, type Pending } from './pending.ts';
 import { mostRecords } from './reply.ts';
@@ -28,6 +29,8 @@ export interface WindowPlan {
   readonly filePaging: Paging;
   /** Present where a record may hold several events. */
   readonly split?: (raw: RawRecord) => readonly RawRecord[];
+  /** Present where the API knows no time range. */
+  readonly newestFirst?: ReturnType<typeof compileNewestFirst>;
   readonly judge: Judge;
   readonly bound: BoundFormat;
   readonly pending: Pending;
@@ -59,6 +62,7 @@ export function compileWindowPlan(
     paging: compilePaging(spec, { most, takesOne, isRecord }),
     filePaging: compilePaging({ ...spec, page: { kind: 'none', whole: true } }, { most, isRecord }),
     ...(record.each === undefined ? {} : { split: compileSplit(record) }),
+    ...(spec.newest_first === true ? { newestFirst: compileNewestFirst(record) } : {}),
     judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, most, compileFindRecords(spec))),
     bound: compileBound(spec.window),
     pending: compilePending(spec),
@@ -79,6 +83,7 @@ function listOf(
     groups: _groups,
     sweep: _sweep,
     columns: _columns,
+    newest_first: _newestFirst,
     records_are: _form,
     records_into: _into,
     reply,

@@ -102,9 +102,9 @@ export class Walker implements AsyncDisposable {
       isPaged: this.#isPaged,
       secrets: this.#allSecrets(),
     });
-    this.#isPaged ||= page.next !== null && page.next.kind !== 'offset';
-    this.#names = names;
-    return { ...page, serverTime: asked.isStored === true ? undefined : answeredAt(response.headers) };
+    [this.#names, this.#isPaged] = [names, this.#isPaged || (page.next !== null && page.next.kind !== 'offset')];
+    const whole = { ...page, serverTime: asked.isStored === true ? undefined : answeredAt(response.headers) };
+    return this.#plan.newestFirst?.(whole, wanted) ?? whole;
   }
 
   /** What reads a page of a window, group by group where the connector has groups. */
