@@ -41,10 +41,18 @@ export async function collectCase(connector: Connector, test: TestCase, seams: S
   return connector.kind === 'csv_directory' ? collectFiles(connector, test, seams) : collectMessages(connector, test, seams);
 }
 
-function openReader(connector: Connector, { options, window }: TestCase, http: RecordedClient, { files, random }: Seams): Reader {
+function openReader(
+  connector: Connector,
+  { options, window }: TestCase,
+  http: RecordedClient,
+  { files, random, clock }: Seams,
+): Reader {
+  const still = stillClock(window?.to ?? 0);
+  // What reads files waits for a disk, and not for a vendor.
+  const patient: Clock = { ...still, timer: (ms, callback) => clock.timer(ms, callback) };
   return connector.open(options, {
     http,
-    seams: { files, random, clock: stillClock(window?.to ?? 0) },
+    seams: { files, random, clock: connector.kind === 'csv_directory' ? patient : still },
     log: silentLog(),
     userAgent: 'penstock-connector-test',
     limit: () => Promise.resolve(),
