@@ -27,6 +27,8 @@ const sampleSize = 100;
 interface Sample {
   readonly count: number;
   readonly more: boolean;
+  /** True where the page is full and nothing in it leads to another. */
+  readonly isUnpaged: boolean;
   readonly newest: number | undefined;
   readonly backMs: number;
 }
@@ -57,7 +59,9 @@ async function sample(
       ? { kind: 'offset' as const, offset: page.total - 1 }
       : undefined;
   const end = last === undefined ? page : await reader.page({ ...request, state: last }, signal);
-  return { count, more: page.total === undefined && page.next !== null, newest: newestOf(end, source), backMs };
+  const isUnpaged = page.mayBeCut === 'unpaged';
+  const more = isUnpaged || (page.total === undefined && page.next !== null);
+  return { count, more, isUnpaged, newest: newestOf(end, source), backMs };
 }
 
 async function sampleWindow(reader: WindowReader, source: SourceConfig, now: number, signal: AbortSignal): Promise<Sample> {
@@ -73,11 +77,12 @@ async function sampleWindow(reader: WindowReader, source: SourceConfig, now: num
   return sample(reader, source, now, minMs, signal);
 }
 
-function describeSample({ count, more, newest, backMs }: Sample, now: number): string {
+function describeSample({ count, more, isUnpaged, newest, backMs }: Sample, now: number): string {
   const span = `in the last ${formatDuration(backMs)}`;
   if (count === 0) return `answers; no events ${span}`;
   const age = newest === undefined ? '' : `, the newest ${formatDuration(now - newest)} ago`;
-  return `answers; ${count}${more ? ' or more' : ''} events ${span}${age}`;
+  const unpaged = isUnpaged ? '; the page is full and names no next one: see that read.page of the connector leads to it' : '';
+  return `answers; ${count}${more ? ' or more' : ''} events ${span}${age}${unpaged}`;
 }
 
 async function describeFiles(reader: DirectoryReader, signal: AbortSignal): Promise<string[]> {

@@ -18,13 +18,15 @@ const seams = systemSeams();
 async function checked(
   page: unknown,
   mostHours = 1_000,
+  rows = 1,
 ): Promise<{ readonly findings: unknown; readonly asked: readonly string[] }> {
   const asked: string[] = [];
   const server = createServer(({ url = '' }, response) => {
     const { pathname, searchParams: query } = new URL(url, 'http://x');
     asked.push(`${pathname}${query.has('skip') ? `?skip=${query.get('skip')}` : ''}`);
     const hours = (Date.parse(query.get('to') ?? '') - Date.parse(query.get('from') ?? '')) / 3_600_000;
-    const data = [{ id: 1, time: new Date(seams.clock.now() - 60_000).toISOString(), action: 'a' }];
+    const time = new Date(seams.clock.now() - 60_000).toISOString();
+    const data = Array.from({ length: rows }, (_none, id) => ({ id, time, action: 'a' }));
     response.writeHead(hours > mostHours ? 400 : 200, { 'content-type': 'application/json', link: '</p2>; rel="next"' });
     response.end(JSON.stringify({ data, total: 9 }));
   });
@@ -81,4 +83,13 @@ it('asks for less where the vendor takes no longer span', async () => {
   const { findings, asked } = await checked({ kind: 'none' }, 3);
 
   expect([findings, asked.length]).toEqual([[true, 'answers; 1 events in the last 1h, the newest 1m ago'], 3]);
+});
+
+it('says that a full page leads to no other', async () => {
+  const { findings } = await checked({ kind: 'link', link: 'links.next' }, 1_000, 50);
+
+  expect(findings).toEqual([
+    true,
+    'answers; 50 or more events in the last 7d, the newest 1m ago; the page is full and names no next one: see that read.page of the connector leads to it',
+  ]);
 });
