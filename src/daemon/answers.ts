@@ -7,7 +7,7 @@ import { formatDuration } from '../base/quantity.ts';
 import { tellAll } from '../base/secrets.ts';
 import type { Replica } from '../journal/journal.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
-import { renderMetrics } from '../operate/report/metrics.ts';
+import { type Measured, renderMetrics } from '../operate/report/metrics.ts';
 import { withGroups } from '../operate/report/problem-groups.ts';
 import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
 import { liveStatus, type Problem, type StatusFacts, type StatusReport, withOwnFacts } from '../operate/report/status.ts';
@@ -84,12 +84,9 @@ export class Answers {
   }
 
   async overview(): Promise<unknown> {
-    const { data_dir, secrets, journal: kept } = this.#configuration.current;
-    const { journal, seams } = this.#runtime;
-    const measured = await this.#measures.read(data_dir, seams.files);
-    // A database is not on the disk of data_dir.
-    const disk = kept.database === undefined ? measured.disk : undefined;
-    const beside = { activity: this.#activity, disk };
+    const { secrets } = this.#configuration.current;
+    const { journal } = this.#runtime;
+    const beside = { activity: this.#activity, disk: await this.#ownDisk() };
     const page = await this.#unlessSilent(async () => {
       const ledger = await this.#readLedger();
       return readPage(journal, await this.#answer(ledger), ledger, beside);
@@ -119,12 +116,20 @@ export class Answers {
   async #facts(): Promise<StatusFacts> {
     const { orphanSinks } = this.#configuration;
     const { seams, log } = this.#runtime;
-    const [config, certificates] = await Promise.all([
+    const [config, certificates, disk] = await Promise.all([
       this.#configuration.status(),
       endingCertificates(this.#configuration.current, seams),
+      this.#ownDisk(),
     ]);
+    const fullInSeconds = this.#activity.fullInSeconds(disk?.freeBytes);
     const own = [...certificates, ...logProblems(log, seams.clock.now())];
-    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config, own };
+    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config, fullInSeconds, own };
+  }
+
+  /** Of the journal: a database is not on the disk of data_dir. */
+  async #ownDisk(): Promise<Measured['disk']> {
+    const { data_dir, journal } = this.#configuration.current;
+    return journal.database === undefined ? (await this.#measures.read(data_dir, this.#runtime.seams.files)).disk : undefined;
   }
 
   async #readLedger(): Promise<LedgerReport> {

@@ -171,7 +171,11 @@ function show(report: StatusReport, output: Output): void {
     const differs = report.config.differs_from_file ? output.color.yellow('; its files say something else now') : '';
     output.line(`configuration loaded ${ago(report.config.loaded_at, report.at)}${differs}`);
   }
-  output.line(`journal ${formatSize(journal.used_bytes)} of ${formatSize(journal.max_bytes)}, ${journal.records} records\n`);
+  const left = journal.full_in_seconds;
+  const full = left === undefined ? '' : `, full in about ${formatDuration(left * 1000)} at the pace of the last half hour`;
+  output.line(
+    `journal ${formatSize(journal.used_bytes)} of ${formatSize(journal.max_bytes)}, ${journal.records} records${full}\n`,
+  );
   showSources(report, output);
   showTopics(report, output);
   output.line();

@@ -1,5 +1,5 @@
 // The journal and its disk, as a status shows them.
-import { formatSize } from '../../base/quantity.ts';
+import { formatDuration, formatSize } from '../../base/quantity.ts';
 import type { Correction, JournalUsage, ServerState, UpkeepTrouble } from '../../journal/journal.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
@@ -19,6 +19,8 @@ export interface JournalStatus {
   readonly records: number;
   readonly oldest_received: number | undefined;
   readonly has_room: boolean;
+  /** Of a running daemon, at the pace of the last half hour; absent while it does not fill up. */
+  readonly full_in_seconds?: number;
   readonly corrections: readonly Correction[];
   readonly disk?: {
     readonly is_full: boolean;
@@ -76,6 +78,22 @@ export function pauseOf({ disk, server, has_room: hasRoom }: JournalStatus): Pau
 /** What is wrong with the journal or its disk, or will be. */
 export function journalProblems(journal: JournalStatus): Problem[] {
   return [...diskProblems(journal), ...upkeepProblems(journal)];
+}
+
+const fullSoonSeconds = 86_400;
+
+/** That it fills up, while there is time to do something about it. */
+export function fillProblems({ has_room: hasRoom }: JournalStatus, fullInSeconds: number | undefined): Problem[] {
+  if (!hasRoom || fullInSeconds === undefined || fullInSeconds > fullSoonSeconds) return [];
+  const left = formatDuration(fullInSeconds * 1000);
+  return [
+    {
+      level: 'warning',
+      where: 'journal',
+      what: `it is full in about ${left} at the pace of the last half hour; then collection pauses`,
+      fix: 'fix the sink that does not accept its events, or raise journal.max_bytes, and free as much on the disk',
+    },
+  ];
 }
 
 function upkeepProblems({ upkeep, disk, server }: JournalStatus): Problem[] {

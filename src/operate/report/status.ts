@@ -5,7 +5,15 @@ import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/jour
 import type { Runtime } from '../../runtime/runtime.ts';
 import { eventProblems } from './event-problems.ts';
 import { jobProblems, listedJobs } from './job-status.ts';
-import { type JournalStatus, journalProblems, journalStatus, type Pause, type Problem, pauseOf } from './journal-status.ts';
+import {
+  fillProblems,
+  type JournalStatus,
+  journalProblems,
+  journalStatus,
+  type Pause,
+  type Problem,
+  pauseOf,
+} from './journal-status.ts';
 
 export type { Problem };
 
@@ -59,31 +67,40 @@ export interface StatusFacts {
   readonly startedAt: number;
   readonly orphanSinks: readonly string[];
   readonly config: ConfigStatus;
+  /** How long the journal has room at its pace; undefined while it does not fill up. */
+  readonly fullInSeconds: number | undefined;
   /** What else only this process knows. */
   readonly own: readonly Problem[];
 }
 
 const longestHealthyFailures = 3;
 
-function holdProblem(where: string, hold: HoldNote, now: number): Problem {
-  const what = `on hold for ${formatDuration(now - hold.since)}: ${hold.reason}`;
+/** `facts`: what it costs to do nothing. */
+function holdProblem(where: string, hold: HoldNote, now: number, facts: string): Problem {
+  const what = `on hold for ${formatDuration(now - hold.since)}: ${hold.reason}${facts}`;
   return { level: 'error', where, what, fix: hold.fix };
 }
 
+/** How long it may go on. */
+function cursorFacts({ cursor, retention_seconds }: SourceStatus, now: number): string {
+  const age = cursor === undefined ? '' : `; the cursor is ${formatDuration(now - cursor)} old`;
+  const kept = retention_seconds === undefined ? '' : `, and the vendor keeps ${formatDuration(retention_seconds * 1000)}`;
+  return `${age}${kept}`;
+}
+
 /** Since when, and how long that may go on. */
-function pauseFacts({ last_success, cursor, retention_seconds }: SourceStatus, now: number): string {
+function pauseFacts(status: SourceStatus, now: number): string {
+  const { last_success } = status;
   const since =
     last_success === undefined
       ? '; no poll has succeeded yet'
       : `; the last successful poll was ${formatDuration(now - last_success)} ago`;
-  const age = cursor === undefined ? '' : `; the cursor is ${formatDuration(now - cursor)} old`;
-  const kept = retention_seconds === undefined ? '' : `, and the vendor keeps ${formatDuration(retention_seconds * 1000)}`;
-  return `${since}${age}${kept}`;
+  return `${since}${cursorFacts(status, now)}`;
 }
 
 function sourceProblems(status: SourceStatus, now: number, pause: Pause): Problem[] {
   const where = `source ${status.name}`;
-  const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
+  const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now, cursorFacts(status, now))];
   const error = status.last_error;
   const failures = status.consecutive_failures;
   const failing: Problem[] =
@@ -93,7 +110,7 @@ function sourceProblems(status: SourceStatus, now: number, pause: Pause): Proble
             // A single failure may pass by itself; it is listed all the same, because the table shows the source as failing.
             level: failures >= longestHealthyFailures ? 'error' : 'warning',
             where,
-            what: `${failures === 1 ? 'the last poll' : `${failures} polls in a row`} failed: ${error.message}`,
+            what: `${failures === 1 ? 'the last poll' : `${failures} polls in a row`} failed: ${error.message}${pauseFacts(status, now)}`,
             fix: error.fix,
           },
         ]
@@ -127,12 +144,25 @@ function latenessProblems({ name, details }: SourceStatus): Problem[] {
   ];
 }
 
+/** What waits for it. */
+function pendingFacts({ pending }: SinkStatus): string {
+  if (pending === 0) return '';
+  return `; ${pending === 1 ? '1 event waits' : `${pending} events wait`} in the journal`;
+}
+
+/** Since when it has taken nothing, and what waits for it. */
+function retryFacts(status: SinkStatus, now: number): string {
+  const { last_acknowledged: last } = status;
+  const since = last === undefined ? '; it has taken nothing yet' : `; it last took an event ${formatDuration(now - last)} ago`;
+  return `${since}${pendingFacts(status)}`;
+}
+
 function sinkProblems(status: SinkStatus, now: number): Problem[] {
   const where = `sink ${status.name}`;
-  const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
+  const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now, pendingFacts(status))];
   const retrying: Problem[] =
     status.state === 'retrying' && status.last_error !== undefined
-      ? [{ level: 'warning', where, what: `retrying: ${status.last_error.reason}` }]
+      ? [{ level: 'warning', where, what: `retrying: ${status.last_error.reason}${retryFacts(status, now)}` }]
       : [];
   const letters: Problem[] =
     status.dead_letters > 0
@@ -232,12 +262,13 @@ export function problemsOf(
 
 /** A report with what only the daemon that is asked knows: since when it runs, and with which configuration. */
 export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'seams'>, facts: StatusFacts): StatusReport {
-  const { startedAt, config, own } = facts;
+  const { startedAt, config, own, fullInSeconds } = facts;
   return {
     ...report,
+    journal: { ...report.journal, ...(fullInSeconds !== undefined && { full_in_seconds: fullInSeconds }) },
     uptime_seconds: Math.floor((seams.clock.monotonic() - startedAt) / 1000),
     config: { loaded_at: config.loadedAt, differs_from_file: config.changedFiles.length > 0 },
-    problems: [...report.problems, ...configProblems(config), ...own],
+    problems: [...report.problems, ...fillProblems(report.journal, fullInSeconds), ...configProblems(config), ...own],
   };
 }
 

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { Durations } from '../../../src/base/histogram.ts';
 import type { SourceStatus } from '../../../src/collect/source.ts';
+import { fillProblems } from '../../../src/operate/report/journal-status.ts';
 import { renderMetrics } from '../../../src/operate/report/metrics.ts';
 import { problemsOf, type StatusReport } from '../../../src/operate/report/status.ts';
 import { quietSink } from './quiet-sink.ts';
@@ -159,9 +160,9 @@ it.each([
 });
 
 it.each([
-  [1, 'warning', 'the last poll failed: no connection'],
-  [2, 'warning', '2 polls in a row failed: no connection'],
-  [3, 'error', '3 polls in a row failed: no connection'],
+  [1, 'warning', 'the last poll failed: no connection; no poll has succeeded yet'],
+  [2, 'warning', '2 polls in a row failed: no connection; no poll has succeeded yet'],
+  [3, 'error', '3 polls in a row failed: no connection; no poll has succeeded yet'],
 ])('says why a source fails after %s failures, as %s', (failures, level, what) => {
   const last_error = { at: 999_000, code: 'PEN_HTTP_UNREACHABLE', message: 'no connection', fix: 'check the host' };
   const failing: SourceStatus = { ...source, state: 'failing', consecutive_failures: failures, last_error };
@@ -169,6 +170,58 @@ it.each([
   const problems = problemsOf({ ...report, sources: [failing] }, ledger);
 
   expect(problems).toEqual([{ level, where: 'source acme', what, fix: 'check the host' }]);
+});
+
+const hour = 3_600_000;
+const [night, day] = [{ ...report, at: 100 * hour }, 86_400];
+
+it('says of a source that fails or is on hold since when it does, and how long the vendor keeps what it has not read', () => {
+  const behind = { ...source, last_success: 97 * hour, cursor: 96 * hour, retention_seconds: 7 * day };
+  const last_error = { at: 100 * hour, code: 'PEN_HTTP_UNREACHABLE', message: 'no connection' };
+  const failing: SourceStatus = { ...behind, name: 'a', state: 'failing', consecutive_failures: 9, last_error };
+  const hold = { since: 98 * hour, reason: 'answered 401', fix: 'renew it' };
+  const held: SourceStatus = { ...behind, name: 'b', state: 'hold', hold };
+
+  const said = problemsOf({ ...night, sources: [failing, held] }, ledger).map(({ what }) => what);
+
+  expect(said).toEqual([
+    '9 polls in a row failed: no connection; the last successful poll was 3h ago; the cursor is 4h old, and the vendor keeps 7d',
+    'on hold for 2h: answered 401; the cursor is 4h old, and the vendor keeps 7d',
+  ]);
+});
+
+it('says of a sink that takes nothing since when, and what waits for it', () => {
+  const hold = { since: 98 * hour, reason: 'answered 403', fix: 'renew it' };
+  const last_error = { at: 100 * hour, reason: 'answered 503' } as NonNullable<StatusReport['sinks'][number]['last_error']>;
+  const retrying = { ...quietSink, state: 'retrying', last_error } as const;
+  const sinks = [
+    { ...quietSink, name: 'a', state: 'hold', hold, pending: 840 } as const,
+    { ...retrying, name: 'b', pending: 1, last_acknowledged: 97 * hour },
+    { ...retrying, name: 'c', pending: 0, last_acknowledged: undefined },
+  ] as unknown as StatusReport['sinks'];
+
+  const said = problemsOf({ ...night, sinks }, ledger).map(({ what }) => what);
+
+  expect(said).toEqual([
+    'on hold for 2h: answered 403; 840 events wait in the journal',
+    'retrying: answered 503; it last took an event 3h ago; 1 event waits in the journal',
+    'retrying: answered 503; it has taken nothing yet',
+  ]);
+});
+
+it.each([
+  { left: undefined, hasRoom: true, said: [] },
+  { left: 25 * 3600, hasRoom: true, said: [] },
+  {
+    left: 5 * 3600,
+    hasRoom: true,
+    said: ['it is full in about 5h at the pace of the last half hour; then collection pauses'],
+  },
+  { left: 0, hasRoom: false, said: [] },
+])('says while there is time to act that the journal fills up: in $left s', ({ left, hasRoom, said }) => {
+  const problems = fillProblems({ ...report.journal, has_room: hasRoom }, left);
+
+  expect(problems.map(({ what }) => what)).toEqual(said);
 });
 
 const invalid = (action: string, count: number) => ({ source: 'acme', action, count, fault: 'user is required and missing' });
