@@ -5,6 +5,7 @@ import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Journal, Ledger } from '../journal/journal.ts';
+import { CatchUp } from './catch-up.ts';
 
 /** One hour; sinks by name. */
 export interface Hour {
@@ -69,6 +70,9 @@ interface Fill {
   readonly bytes: number;
 }
 
+/** A source is behind where its cursor is older. */
+const fewestSeconds = 900;
+
 const fillKeptMs = 30 * 60_000;
 // Nobody's pace lasts that long.
 const farOffSeconds = 30 * 86_400;
@@ -79,6 +83,8 @@ interface ActivitySettings {
   readonly log: Log;
   /** Sinks for which events are kept until they take them. */
   readonly waitingSinks: () => readonly string[];
+  /** How old the cursor of each source is, in seconds. */
+  readonly cursorAges: () => ReadonlyMap<string, number>;
 }
 
 /** The last day of a daemon. Disposing writes it down. */
@@ -88,6 +94,7 @@ export class Activity implements AsyncDisposable {
   #hours: Hour[] = [];
   #totals: Totals | undefined;
   #fills: Fill[] = [];
+  readonly #catchUp = new CatchUp();
   #lookedAt = 0;
   #looking: Promise<void> | undefined;
   #running: Promise<void> | undefined;
@@ -120,6 +127,11 @@ export class Activity implements AsyncDisposable {
     const most = Math.min(maxBytes, usedBytes + (freeOnDisk ?? maxBytes));
     const seconds = ((most - last.bytes) / (last.bytes - first.bytes)) * ((last.at - first.at) / 1000);
     return seconds > farOffSeconds ? undefined : Math.max(0, Math.round(seconds));
+  }
+
+  /** Seconds until a sink has taken what waits for it, or a source has read up to now; undefined while that does not get nearer. */
+  caughtUpInSeconds(kind: 'source' | 'sink', name: string): number | undefined {
+    return this.#catchUp.secondsLeft(`${kind} ${name}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,6 +183,16 @@ export class Activity implements AsyncDisposable {
     if (this.#totals !== undefined) this.#add(now, this.#totals, totals);
     this.#totals = totals;
     this.#fill(ledger);
+    this.#catchUp.note(seams.clock.monotonic(), this.#behind(ledger));
+  }
+
+  #behind({ rows }: Ledger): Map<string, number> {
+    const behind = new Map<string, number>();
+    for (const { sink, totals } of rows) behind.set(`sink ${sink}`, (behind.get(`sink ${sink}`) ?? 0) + totals.pending);
+    // A cursor is always as old as its settle time and schedule.
+    for (const [source, seconds] of this.#settings.cursorAges())
+      if (seconds > fewestSeconds) behind.set(`source ${source}`, seconds);
+    return behind;
   }
 
   #add(now: number, before: Totals, after: Totals): void {

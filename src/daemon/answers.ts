@@ -7,10 +7,11 @@ import { formatDuration } from '../base/quantity.ts';
 import { tellAll } from '../base/secrets.ts';
 import type { Replica } from '../journal/journal.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
+import { liveStatus, type StatusFacts, withOwnFacts } from '../operate/report/live-status.ts';
 import { type Measured, renderMetrics } from '../operate/report/metrics.ts';
 import { withGroups } from '../operate/report/problem-groups.ts';
 import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
-import { liveStatus, type Problem, type StatusFacts, type StatusReport, withOwnFacts } from '../operate/report/status.ts';
+import type { Problem, StatusReport } from '../operate/report/status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import type { Activity } from './activity.ts';
 import { endingCertificates } from './certificates.ts';
@@ -122,8 +123,9 @@ export class Answers {
       this.#ownDisk(),
     ]);
     const fullInSeconds = this.#activity.fullInSeconds(disk?.freeBytes);
+    const caughtUpInSeconds = (kind: 'source' | 'sink', name: string) => this.#activity.caughtUpInSeconds(kind, name);
     const own = [...certificates, ...logProblems(log, seams.clock.now())];
-    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config, fullInSeconds, own };
+    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config, fullInSeconds, caughtUpInSeconds, own };
   }
 
   /** Of the journal: a database is not on the disk of data_dir. */

@@ -44,7 +44,9 @@ export class Daemon implements AsyncDisposable {
     this.#measures = measures;
     const { journal, seams, log } = runtime;
     const waitingSinks = () => configuration.current.sinks.filter(({ whenFull }) => whenFull === 'wait').map(({ name }) => name);
-    this.#activity = new Activity({ journal, seams, log, waitingSinks });
+    const cursorAges = () =>
+      new Map([...runtime.sources].map(([name, { loop }]) => [name, loop.status().cursor_age_seconds ?? 0]));
+    this.#activity = new Activity({ journal, seams, log, waitingSinks, cursorAges });
     this.#answers = new Answers(runtime, configuration, measures, this.#activity);
     this.#open = open;
     this.#cutOff = cutOff;

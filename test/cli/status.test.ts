@@ -30,6 +30,12 @@ it('shows in a column of its own what kinds of sinks counted themselves', () => 
   });
 });
 
+it('says in about how long a sink is caught up', () => {
+  const [, one, other] = tableOf([{ ...quiet, lag_seconds: 7200, caught_up_in_seconds: 720 }, quiet]);
+
+  expect([one?.[3], other?.[3]]).toEqual(['2h, caught up in about 12m', '0s']);
+});
+
 it('has no such column where nothing was counted', () => {
   const [head] = tableOf([quiet]);
 

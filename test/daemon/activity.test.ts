@@ -34,8 +34,14 @@ function ledgerOf() {
   return { now, journal };
 }
 
-function activityOf(journal: Journal, clock: VirtualClock): Activity {
-  const activity = new Activity({ journal, seams: { clock }, log: silentLog(), waitingSinks: () => ['soc'] });
+function activityOf(journal: Journal, clock: VirtualClock, ages: ReadonlyMap<string, number> = new Map()): Activity {
+  const activity = new Activity({
+    journal,
+    seams: { clock },
+    log: silentLog(),
+    waitingSinks: () => ['soc'],
+    cursorAges: () => ages,
+  });
   activity.start();
   return activity;
 }
@@ -113,4 +119,23 @@ it('tells how long the journal has room at the pace at which what no sink took g
   expect(onFullDisk).toBe(45);
   expect(inYears).toBeUndefined();
   expect(activity.fullInSeconds(undefined)).toBeUndefined();
+});
+
+it('says after an outage in about how long sinks and sources are caught up', async () => {
+  const clock = virtualClock(Date.UTC(2026, 10, 21, 3, 12));
+  const { now, journal } = ledgerOf();
+  const ages = new Map([
+    ['feed', 7200],
+    ['idle', 90],
+  ]);
+  now.pending = 9000;
+  const activity = activityOf(journal, clock, ages);
+  await clock.advance(1);
+
+  Object.assign(now, { pending: 8000 });
+  ages.set('feed', 6000).set('idle', 30);
+  await clock.advance(60_000);
+
+  const said = [['sink', 'soc'] as const, ['source', 'feed'] as const, ['source', 'idle'] as const];
+  expect(said.map(([kind, name]) => activity.caughtUpInSeconds(kind, name))).toEqual([480, 300, undefined]);
 });

@@ -81,7 +81,7 @@ function drawSinks({ sinks, at }) {
     cells: [
       { text: sink.name, small: sink.type },
       stateCell(sink.state),
-      { text: duration(sink.lag_seconds), mood: sink.lag_seconds > 900 ? 'warning' : '' },
+      { text: duration(sink.lag_seconds), mood: sink.lag_seconds > 900 ? 'warning' : '', small: caughtUp(sink) },
       number(sink.pending),
       { text: ago(at, sink.last_acknowledged), small: count(sink.acknowledged + sink.unconfirmed) + ' since the start' },
       { text: count(sink.dead_letters), kind: 'number', mood: sink.dead_letters > 0 ? 'warning' : '' },
@@ -97,12 +97,15 @@ function drawSinks({ sinks, at }) {
 const troubles = ['hold', 'waiting_for_room', 'failing'];
 const troubleOf = ({ state, warnings }) => (troubles.includes(state) ? troubles.indexOf(state) : warnings.length > 0 ? 3 : 4);
 
-function ageCell({ name, cursor_age_seconds: age, retention_seconds: kept }) {
+const caughtUp = ({ caught_up_in_seconds: left }) => (left === undefined ? '' : 'caught up in about ' + duration(left));
+
+function ageCell(source) {
+  const { name, cursor_age_seconds: age, retention_seconds: kept } = source;
   if (age === undefined) return { text: 'nothing yet' };
-  if (kept === undefined) return { text: duration(age) + ' ago' };
+  if (kept === undefined) return { text: duration(age) + ' ago', small: caughtUp(source) };
   const share = age / kept;
   const mood = share > 0.75 ? 'error' : share > 0.5 ? 'warning' : '';
-  return { text: duration(age) + ' ago', mood, small: 'the vendor keeps ' + duration(kept), bar: { share, mood, of: name } };
+  return { text: duration(age) + ' ago', mood, small: [caughtUp(source), 'the vendor keeps ' + duration(kept)].filter((part) => part !== '').join('; '), bar: { share, mood, of: name } };
 }
 
 function drawSources({ sources, at }) {

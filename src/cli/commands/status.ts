@@ -19,6 +19,10 @@ interface StatusOptions {
 
 const longestTable = 30;
 
+/** With how long it takes until it is not behind any more, where that is known. */
+const behind = (text: string, { caught_up_in_seconds: left }: { readonly caught_up_in_seconds?: number }): string =>
+  left === undefined ? text : `${text}, caught up in about ${formatDuration(left * 1000)}`;
+
 const ago = (at: number | undefined, now: number): string => (at === undefined ? '-' : `${formatDuration(now - at)} ago`);
 
 function stateIn(output: Output, state: string): string {
@@ -56,7 +60,7 @@ export function showSources({ sources, at }: StatusReport, output: Output): void
       source.name,
       stateIn(output, source.state),
       ago(source.last_success, at),
-      ago(source.cursor, at),
+      behind(ago(source.cursor, at), source),
       ago(source.last_event, at),
       source.records.new,
       source.records.duplicate,
@@ -125,7 +129,7 @@ export function showSinks({ sinks, at }: StatusReport, output: Output): void {
       sink.name,
       sink.type,
       stateIn(output, sink.state),
-      formatDuration(sink.lag_seconds * 1000),
+      behind(formatDuration(sink.lag_seconds * 1000), sink),
       sink.pending,
       sink.acknowledged,
       sink.unconfirmed,

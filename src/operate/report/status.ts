@@ -2,33 +2,13 @@ import { formatDuration } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { eventProblems } from './event-problems.ts';
-import { jobProblems, listedJobs } from './job-status.ts';
-import {
-  fillProblems,
-  type JournalStatus,
-  journalProblems,
-  journalStatus,
-  type Pause,
-  type Problem,
-  pauseOf,
-} from './journal-status.ts';
+import { jobProblems } from './job-status.ts';
+import { type JournalStatus, journalProblems, type Pause, type Problem, pauseOf } from './journal-status.ts';
 
 export type { Problem };
 
 import type { LedgerReport } from './ledger.ts';
-
-/** The configuration that a daemon runs with. */
-export interface ConfigStatus {
-  readonly file: string;
-  /** Milliseconds since the epoch. */
-  readonly loadedAt: number;
-  /** Its files that say something else by now. */
-  readonly changedFiles: readonly string[];
-  /** Why the last reload was refused; undefined when it was not. */
-  readonly refusal: string | undefined;
-}
 
 /** A process among those that share a journal. */
 export interface ReplicaStatus {
@@ -38,6 +18,11 @@ export interface ReplicaStatus {
   /** How many it collects and delivers. */
   readonly sources: number;
   readonly last_seen: number;
+}
+
+/** Of what a running daemon sees come nearer to now. */
+export interface CatchingUp {
+  readonly caught_up_in_seconds?: number;
 }
 
 /** What `penstock status --json` prints; field names are stable, times are milliseconds since the epoch. */
@@ -54,23 +39,11 @@ export interface StatusReport {
   /** Who was not heard of any more, and did not leave: there while somebody lives. */
   readonly missing_replicas?: readonly { readonly name: string; readonly last_seen: number }[];
   /** With the name of the replica that has it, where replicas share the journal. */
-  readonly sources: readonly (SourceStatus & { readonly replica?: string })[];
-  readonly sinks: readonly SinkStatus[];
+  readonly sources: readonly (SourceStatus & CatchingUp & { readonly replica?: string })[];
+  readonly sinks: readonly (SinkStatus & CatchingUp)[];
   readonly jobs: readonly Job[];
   readonly orphan_sinks: readonly string[];
   readonly problems: readonly Problem[];
-}
-
-export interface StatusFacts {
-  readonly version: string;
-  /** On the monotonic clock. */
-  readonly startedAt: number;
-  readonly orphanSinks: readonly string[];
-  readonly config: ConfigStatus;
-  /** How long the journal has room at its pace; undefined while it does not fill up. */
-  readonly fullInSeconds: number | undefined;
-  /** What else only this process knows. */
-  readonly own: readonly Problem[];
 }
 
 const longestHealthyFailures = 3;
@@ -199,25 +172,6 @@ function correctionProblem({ at, what }: Correction): Problem {
   };
 }
 
-const mostFilesNamed = 3;
-
-function configProblems({ file, changedFiles, refusal }: ConfigStatus): Problem[] {
-  if (changedFiles.length === 0) return [];
-  const more = changedFiles.length - mostFilesNamed;
-  const named = changedFiles.slice(0, mostFilesNamed).join(', ');
-  const what = `something else runs than the files say: ${named}${more > 0 ? ` and ${more} more` : ''}`;
-  return [
-    refusal === undefined
-      ? { level: 'warning', where: `configuration ${file}`, what, fix: `penstock reload -c ${file}` }
-      : {
-          level: 'error',
-          where: `configuration ${file}`,
-          what: `${what}; the last reload was refused: ${refusal}`,
-          fix: `correct it until "penstock validate -c ${file}" is content, then penstock reload -c ${file}`,
-        },
-  ];
-}
-
 /** What to do about a sink that is not configured any more. Its names change only while no daemon runs. */
 export function orphanFix(name: string): string {
   return `write it back under its name, and it gets what waits for it; or stop the daemon, then penstock sinks rename ${name} NEW, or penstock sinks forget ${name}`;
@@ -258,33 +212,4 @@ export function problemsOf(
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
     ...jobProblems(report.jobs, report.at),
   ];
-}
-
-/** A report with what only the daemon that is asked knows: since when it runs, and with which configuration. */
-export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'seams'>, facts: StatusFacts): StatusReport {
-  const { startedAt, config, own, fullInSeconds } = facts;
-  return {
-    ...report,
-    journal: { ...report.journal, ...(fullInSeconds !== undefined && { full_in_seconds: fullInSeconds }) },
-    uptime_seconds: Math.floor((seams.clock.monotonic() - startedAt) / 1000),
-    config: { loaded_at: config.loadedAt, differs_from_file: config.changedFiles.length > 0 },
-    problems: [...report.problems, ...fillProblems(report.journal, fullInSeconds), ...configProblems(config), ...own],
-  };
-}
-
-/** The status of a running daemon, with what was read of its journal. */
-export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerReport, jobs: readonly Job[]): StatusReport {
-  const { journal, seams } = runtime;
-  const now = seams.clock.now();
-  const report = {
-    running: true,
-    version: facts.version,
-    at: now,
-    journal: journalStatus(journal.usage()),
-    sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
-    sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
-    jobs: listedJobs(jobs, now),
-    orphan_sinks: facts.orphanSinks,
-  };
-  return withOwnFacts({ ...report, problems: problemsOf(report, ledger) }, runtime, facts);
 }
