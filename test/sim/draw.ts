@@ -7,6 +7,7 @@ import {
   changingCrewFrom,
   crewFrom,
   day,
+  disablingCrewFrom,
   type EndPlan,
   type EventPlan,
   type FaultPlan,
@@ -487,6 +488,11 @@ function withChanges(scenario: Scenario): Scenario {
     };
   });
   const changes = Array.from({ length: dice.pick([0, 1, 1, 2]) }, (_none, index) => drawFiles(dice, scenario, index === 0));
+  const disabling = diceOf(Math.imul(seed, 0x2c1b3c6d) ^ 0x297a2d39);
+  const files = changes.flatMap((change) => {
+    const disables = seed >= disablingCrewFrom && disabling.chance(0.5);
+    return disables ? change.map((file) => ({ ...file, disables })) : change;
+  });
   return {
     ...scenario,
     maxBytes: isTight ? tightBytes : scenario.maxBytes,
@@ -498,7 +504,7 @@ function withChanges(scenario: Scenario): Scenario {
     crew: {
       ...crew,
       keepMs: dice.pick([10 * minute, 30 * minute, 6 * hour]),
-      files: changes.flat().sort((a, b) => a.at - b.at),
+      files: files.sort((a, b) => a.at - b.at),
       faults: [...crew.faults, ...struck].sort((a, b) => a.at - b.at),
     },
   };

@@ -139,6 +139,14 @@ export const mutantsOfReplicas: readonly Mutant[] = [
     edits: [['const others = staying.filter(({ isOthers }) => isOthers);', 'const others = staying.slice(0, 0);']],
   },
   {
+    name: 'a replica takes its share of what is disabled in its file',
+    file: 'src/journal/postgres/members.ts',
+    caughtBy: 'replicas changes',
+    edits: [
+      ['[enabled === false ? `disabled ${kind}` : kind, name]', '[enabled === undefined ? `disabled ${kind}` : kind, name]'],
+    ],
+  },
+  {
     name: 'a sink sends on while a shared journal takes no offsets',
     file: 'src/deliver/journal-lag.ts',
     caughtBy: 'test/sim/crew/crew.test.ts',

@@ -148,6 +148,8 @@ export interface FilePlan {
   readonly replica: number;
   /** Sources and sinks. */
   readonly without: readonly string[];
+  /** They stand in it and are disabled. */
+  readonly disables?: boolean;
 }
 
 /**
@@ -236,6 +238,9 @@ export const busyCrewFrom = 73_000_000;
 
 /** Seeds from here on: what is old is deleted, the journal may be small, and the replicas' files differ for a while. */
 export const changingCrewFrom = 74_000_000;
+
+/** Seeds from here on: what leaves the work of a replica may stand in its file and be disabled. */
+export const disablingCrewFrom = 78_000_000;
 
 /** True where replicas run jobs: those that deliver leaves by itself wait for ever in the histories of before. */
 export const runsJobs = ({ jobs, replays, crew }: Scenario): boolean =>

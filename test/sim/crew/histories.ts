@@ -85,12 +85,12 @@ export const keeping: Scenario = {
   crew: { leaseMs, clocks: [0, hour], faults: [], keepMs: 2 * minute },
 };
 
-/** A name leaves the files of replicas, one a minute after the other, and is back in them four minutes later. */
-export const changing = (name: string, replicas: readonly number[]): Scenario => {
+/** A name leaves the files of replicas, or is disabled there, one a minute after the other, and is back in them four minutes later. */
+export const changing = (name: string, replicas: readonly number[], disables = false): Scenario => {
   const files = replicas.flatMap((replica, index) => {
     const at = 2 * minute + index * minute;
     return [
-      { at, replica, without: [name] },
+      { at, replica, without: [name], disables },
       { at: at + 4 * minute, replica, without: [] },
     ];
   });
@@ -122,7 +122,10 @@ function changeHistories(): Scenario[] {
       return { ...keeping, crew: { leaseMs, clocks: [0, hour], faults, keepMs: 2 * minute } };
     }),
   );
-  const changed = ['stream', 'offset', 'sink1', 'sink2'].flatMap((name) => [[0], [1], [0, 1]].map((all) => changing(name, all)));
+  const names = ['stream', 'offset', 'sink1', 'sink2'];
+  const changed = [false, true].flatMap((disables) =>
+    names.flatMap((name) => [[0], [1], [0, 1]].map((all) => changing(name, all, disables))),
+  );
   return [...changed, ...lonelyHistories(), ...struck];
 }
 

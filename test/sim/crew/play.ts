@@ -19,8 +19,9 @@ interface Post {
   readonly index: number;
   offMs: number;
   replica: Replica | undefined;
-  /** What does not stand in its file. */
+  /** What does not stand in its file, or is disabled there. */
   without: readonly string[];
+  disables: boolean;
   /** What its process is surely configured with, and still is where that one comes to grief; nothing when it left. */
   names: ReadonlySet<string>;
   /** When its file was written last, true time in milliseconds. */
@@ -67,7 +68,9 @@ class Crew {
       index,
       offMs,
       replica: undefined,
-      without: plan.files?.find(({ at, replica }) => at <= 0 && replica === index)?.without ?? [],
+      without: [],
+      disables: false,
+      ...this.#firstFile(index),
       names: new Set<string>(),
       changedAt: 0,
       cut: undefined,
@@ -82,7 +85,8 @@ class Crew {
     const { time } = this.world;
     for (const post of this.#posts) this.#begin(post);
     for (const fault of this.#plan.faults) time.at(fault.at, () => this.#arm(fault));
-    for (const { at, replica, without } of this.#plan.files ?? []) if (at > 0) time.at(at, () => this.#write(replica, without));
+    for (const { at, replica, without, disables } of this.#plan.files ?? [])
+      if (at > 0) time.at(at, () => this.#write(replica, without, disables));
     for (const order of ordersOf(this.world.scenario, startMs)) time.at(order.at, () => void order.give(this.life));
     time.at(1_000, () => this.#sample());
   }
@@ -123,8 +127,9 @@ class Crew {
       post.cut = undefined;
       post.losesUntil = 0;
       if (post.replica?.isStalled === true) post.replica.goOn();
-      if (post.without.length > 0) post.replica?.read([]);
+      if (post.without.length > 0) post.replica?.read([], false);
       post.without = [];
+      post.disables = false;
       post.changedAt = this.world.time.now();
       if (post.replica === undefined) this.#begin(post);
     }
@@ -132,6 +137,11 @@ class Crew {
 
   async stop(): Promise<void> {
     for (const post of this.#posts) await this.#stop(post);
+  }
+
+  #firstFile(index: number): Pick<Post, 'without' | 'disables'> | undefined {
+    const first = this.#plan.files?.find(({ at, replica }) => at <= 0 && replica === index);
+    return first && { without: first.without, disables: first.disables === true };
   }
 
   #begin(post: Post): void {
@@ -155,6 +165,7 @@ class Crew {
       log: this.#log.child({ replica: post.index + 1, life: number }),
       problem: (text) => this.#watch.problem(text),
       without: post.without,
+      disables: post.disables,
       onNames: (names) => void (post.names = names),
       onDropped: (names) => this.#watch.onDropped(number, names),
     });
@@ -188,12 +199,13 @@ class Crew {
   }
 
   /** The file of a replica is another one, which is read at once by who lives, and at its start by who comes. */
-  #write(index: number, without: readonly string[]): void {
+  #write(index: number, without: readonly string[], disables = false): void {
     const post = this.#posts[index % this.#posts.length];
     if (post === undefined || this.#isCalm) return;
     post.without = without;
+    post.disables = disables;
     post.changedAt = this.world.time.now();
-    post.replica?.read(without);
+    post.replica?.read(without, disables);
   }
 
   #onStatement({ armed }: Post, of: StatementKind, when: 'asked' | 'done'): void {

@@ -46,8 +46,9 @@ export interface ReplicaParts {
   readonly receivers: readonly Receiver[];
   readonly log: Log;
   readonly problem: (text: string) => void;
-  /** What does not stand in its file at first. */
+  /** What does not stand in its file at first, or is disabled there. */
   readonly without: readonly string[];
+  readonly disables: boolean;
   /** Told what it is surely configured with: less as soon as it reads a file that has less, more when the journal knows. */
   readonly onNames: (names: ReadonlySet<string>) => void;
   /** Told what it was configured with and is not any more. */
@@ -103,8 +104,9 @@ export class Replica {
   #jobs: JobRunner | undefined;
   #close: () => Promise<void> = () => Promise.resolve();
   #configOf: (without: readonly string[]) => Config = () => ({}) as Config;
-  /** What does not stand in its file, and what did not when it was configured last. */
+  /** What does not stand in its file or is disabled there, and what was not its to do when it was configured last. */
   #without: readonly string[];
+  #disables: boolean;
   #named: readonly string[] = [];
   #changing: Promise<void> = Promise.resolve();
   #isStopping = false;
@@ -114,6 +116,7 @@ export class Replica {
     const { time, dice, line: state, onStatement, problem } = parts;
     this.#parts = parts;
     this.#without = parts.without;
+    this.#disables = parts.disables;
     this.number = parts.number;
     this.#clock = time.process(parts.offMs);
     this.#line = new Line({ time, clock: this.#clock, fate: this.#fate, dice, state, onStatement, problem });
@@ -144,8 +147,9 @@ export class Replica {
   }
 
   /** Its file is another one from now on, which it reads until the journal has taken it. */
-  read(without: readonly string[]): void {
+  read(without: readonly string[], disables: boolean): void {
     this.#without = without;
+    this.#disables = disables;
     this.#changing = this.#changing.then(() => this.opened).then(() => this.#change());
   }
 
@@ -171,7 +175,8 @@ export class Replica {
 
   #tellNames(without: readonly string[]): void {
     const { feeds, receivers, onNames } = this.#parts;
-    onNames(new Set([...feeds, ...receivers].map(({ plan }) => plan.name).filter((name) => !without.includes(name))));
+    const stands = (name: string): boolean => this.#disables || !without.includes(name);
+    onNames(new Set([...feeds, ...receivers].map(({ plan }) => plan.name).filter(stands)));
   }
 
   /** Ends in good order, as SIGTERM does. */
@@ -208,7 +213,7 @@ export class Replica {
       files: systemSeams().files,
     };
     const userAgent = await this.#untilDone(() => userAgentOf(journal, seams));
-    this.#configOf = (without) => configOf(this.#parts, without, this.#fate, seams);
+    this.#configOf = (without) => configOf(this.#parts, { without, disables: this.#disables }, this.#fate, seams);
     const runtime = new LiveRuntime(this.#configOf(this.#without), journal, {
       seams,
       log,
@@ -400,9 +405,20 @@ function journalOver({ core, working, line, server, offered, room, registered }:
   };
 }
 
+interface FileState {
+  readonly without: readonly string[];
+  readonly disables: boolean;
+}
+
 /** The configuration of a replica, without what does not stand in its file. */
-function configOf({ feeds, receivers, number, log }: ReplicaParts, without: readonly string[], fate: Fate, seams: Seams): Config {
-  const stands = ({ plan }: { readonly plan: { readonly name: string } }): boolean => !without.includes(plan.name);
+function configOf(
+  { feeds, receivers, number, log }: ReplicaParts,
+  { without, disables }: FileState,
+  fate: Fate,
+  seams: Seams,
+): Config {
+  const isEnabled = (name: string): boolean => !without.includes(name);
+  const stands = ({ plan }: { readonly plan: { readonly name: string } }): boolean => disables || isEnabled(plan.name);
   const resolved = { key: '', options: {}, http: {} };
   const refreshable = { ...resolved, resolve: () => Promise.resolve(resolved) };
   const sources = feeds.filter(stands).map((feed): SourceConfig => {
@@ -416,14 +432,28 @@ function configOf({ feeds, receivers, number, log }: ReplicaParts, without: read
         },
       },
     }) as typeof connector;
-    return { ...settingsOf(feed), ...refreshable, connector: opened, enabled: true, validate: 'off', rateLimit: undefined };
+    return {
+      ...settingsOf(feed),
+      ...refreshable,
+      connector: opened,
+      enabled: isEnabled(feed.plan.name),
+      validate: 'off',
+      rateLimit: undefined,
+    };
   });
   const sinks = receivers.filter(stands).map((receiver): SinkConfig => {
     const sinkType = {
       open: () => receiver.open({ fate, number, seams, log: log.child({ sink: receiver.plan.name }) }),
     } as unknown as SinkConfig['sinkType'];
     const whenFull = receiver.plan.skipsWhenFull === true ? 'skip' : 'wait';
-    return { ...deliveryOf(receiver.plan), ...refreshable, sinkType, enabled: true, start: 'oldest', whenFull };
+    return {
+      ...deliveryOf(receiver.plan),
+      ...refreshable,
+      sinkType,
+      enabled: isEnabled(receiver.plan.name),
+      start: 'oldest',
+      whenFull,
+    };
   });
   return { data_dir: '/nowhere', sources, sinks } as unknown as Config;
 }

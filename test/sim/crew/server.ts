@@ -121,10 +121,11 @@ export class SharedServer {
     return this.units.find((unit) => unit.source === source)?.owner ?? null;
   }
 
-  /** Whether a member is configured with it that lives, or is missing where such a one counts. */
+  /** Whether a member that lives has it enabled; `orMissing`: or disabled, and one that is missing counts. */
   isNamed(kind: 'source' | 'sink', name: string, orMissing = false): boolean {
-    // The files of the model disable nothing.
-    const named = [...this.#members.values()].filter(({ registered }) => registered.has(`${kind} ${name}`));
+    const isNamed = ({ registered }: Member): boolean =>
+      registered.has(`${kind} ${name}`) || (orMissing && registered.has(`disabled ${kind} ${name}`));
+    const named = [...this.#members.values()].filter(isNamed);
     return named.some((member) => this.#isAlive(member.id) || (orMissing && this.#isMissing(member)));
   }
 
