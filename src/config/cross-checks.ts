@@ -1,4 +1,4 @@
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Files } from '../base/seams.ts';
@@ -6,6 +6,7 @@ import { standsInBentQuotes, unseenIn } from '../base/slips.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Options, SinkConfig, SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
+import { realPath } from './real-path.ts';
 import { placeholdersIn } from './starter.ts';
 
 /** What the file names: also those blocks that had faults of their own. */
@@ -242,14 +243,19 @@ async function refuseSharing(
   files: Pick<Files, 'realpath'>,
 ): Promise<void> {
   const first = new Map<string, string>();
-  for (const { at, option, path } of places) {
+  for (const [{ at, option, path }, real] of await withRealPaths(places, files)) {
     if (path === undefined || option === undefined) continue;
-    const real = await realPath(path, files);
     const other = first.get(real);
     const name = String(at[1]);
     if (other === undefined) first.set(real, name);
     else faults.push(doc.fault([...at, option], `${what} "${other}": ${path}`, fix));
   }
+}
+
+function withRealPaths(places: readonly Place[], files: Pick<Files, 'realpath'>): Promise<(readonly [Place, string])[]> {
+  return Promise.all(
+    places.map(async (place) => [place, place.path === undefined ? '' : await realPath(place.path, files)] as const),
+  );
 }
 
 /** What Penstock keeps in `data_dir`. */
@@ -264,24 +270,10 @@ async function refuseOwnFiles(
 ): Promise<void> {
   const config = await realPath(resolve(doc.file), files);
   const folder = typeof dataDir === 'string' ? await realPath(resolve(dataDir), files) : undefined;
-  for (const { at, option, path } of targets) {
+  for (const [{ at, option, path }, real] of await withRealPaths(targets, files)) {
     if (path === undefined || option === undefined) continue;
-    const real = await realPath(path, files);
     if (real !== config && (dirname(real) !== folder || !ownNames.test(basename(real)))) continue;
     const fix = 'give the path of a file that only this sink writes';
     faults.push(doc.fault([...at, option], `this file is one of Penstock's own: ${path}`, fix));
-  }
-}
-
-/** Follows links as far as the path exists. */
-async function realPath(path: string, files: Pick<Files, 'realpath'>): Promise<string> {
-  try {
-    return await files.realpath(path);
-  } catch (error) {
-    const parent = dirname(path);
-    if (parent === path) return path;
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      return join(await realPath(parent, files), basename(path));
-    throw error;
   }
 }

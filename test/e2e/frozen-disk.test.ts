@@ -15,7 +15,7 @@ async function frozenDisk(): Promise<Readonly<Record<string, string>>> {
   const shim = `import fs from 'node:fs/promises';
 const open = fs.open;
 const still = (own) => (path, ...others) => (String(path).includes('frozen') ? open(${JSON.stringify(join(folder, 'fifo'))}, 'r') : own(path, ...others));
-for (const name of ['open', 'lstat', 'stat', 'readdir']) fs[name] = still(fs[name]);
+for (const name of ['open', 'lstat', 'stat', 'readdir', 'realpath']) fs[name] = still(fs[name]);
 `;
   await writeFile(join(folder, 'shim.mjs'), shim);
   return { NODE_OPTIONS: `--import=${join(folder, 'shim.mjs')}` };
