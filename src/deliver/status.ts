@@ -29,6 +29,8 @@ export interface SinkStatus {
   readonly counters?: Readonly<Record<string, number>>;
   readonly endpoints: readonly EndpointStatus[];
   readonly warnings: readonly string[];
+  /** Those of the warnings that are errors: it stands still, and a person should see why. */
+  readonly errors?: readonly string[];
 }
 
 /** Where a loop is in its life; while it stops it still counts as running. */
@@ -67,7 +69,7 @@ const nearlyFull = 0.8;
 
 function warningsOf(context: LoopContext): string[] {
   const { settings, lanes, endpoints, deadLetters, tally } = context;
-  const warnings = [...stalled(context), ...unacknowledged(context), ...lanes.troubles()];
+  const warnings = [...unacknowledged(context), ...lanes.troubles()];
   const states = endpoints.states();
   if (states.length > 1) {
     for (const { endpoint, failures } of states)
@@ -86,6 +88,7 @@ function warningsOf(context: LoopContext): string[] {
 export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
   const { settings, clock, tally, hold, lanes, endpoints, deadLetters, unknownActions } = context;
   const invalid = context.invalidEvents.list();
+  const errors = stalled(context);
   const oldest = lanes.oldestLive();
   const { possibleDuplicates } = tally;
   const counters = {
@@ -111,6 +114,7 @@ export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
     classes: { ...tally.classes },
     ...(Object.keys(counters).length === 0 ? {} : { counters }),
     endpoints: endpoints.states(),
-    warnings: warningsOf(context),
+    warnings: [...errors, ...warningsOf(context)],
+    ...(errors.length === 0 ? {} : { errors }),
   };
 }

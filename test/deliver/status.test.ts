@@ -78,7 +78,9 @@ it('says that a sink makes no progress, and why', async () => {
 
   await clock.advance(100_000);
 
-  expect({ before, after: loop.status().warnings }).toEqual({ before: [], after: ['no progress for 3 min: answered 503'] });
+  const { warnings, errors } = loop.status();
+  const text = 'no progress for 3 min: answered 503';
+  expect({ before, warnings, errors }).toEqual({ before: [], warnings: [text], errors: [text] });
   await clock.until(loop.stop(0));
 });
 

@@ -64,6 +64,7 @@ export function folded(stored: SinkStatus, live: readonly SinkStatus[]): SinkSta
     ...unlessEmpty('counters', summed(live.map(({ counters }) => counters))),
     endpoints: worstOfEach(live.flatMap(({ endpoints }) => endpoints)),
     warnings: [...new Set(live.flatMap(({ warnings }) => warnings))],
+    ...unlessEmpty('errors', [...new Set(live.flatMap(({ errors = [] }) => errors))]),
   };
 }
 

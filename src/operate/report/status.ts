@@ -148,7 +148,9 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
           },
         ]
       : [];
-  return [...held, ...retrying, ...letters, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
+  const errors = new Set(status.errors);
+  const watched = status.warnings.map((what): Problem => ({ level: errors.has(what) ? 'error' : 'warning', where, what }));
+  return [...held, ...retrying, ...letters, ...watched];
 }
 
 // Older ones are in the ledger only.

@@ -209,6 +209,18 @@ it('says of a sink that takes nothing since when, and what waits for it', () => 
   ]);
 });
 
+it('calls it an error that a sink stands still for as long as stalled_after', () => {
+  const text = 'no progress for 12 min: answered 503';
+  const still = { ...quietSink, warnings: [text, 'the receiver warns: slow down'], errors: [text] };
+
+  const said = problemsOf({ ...night, sinks: [still] as unknown as StatusReport['sinks'] }, ledger);
+
+  expect(said.map(({ level, what }) => [level, what])).toEqual([
+    ['error', text],
+    ['warning', 'the receiver warns: slow down'],
+  ]);
+});
+
 it.each([
   { left: undefined, hasRoom: true, said: [] },
   { left: 25 * 3600, hasRoom: true, said: [] },
