@@ -34,3 +34,19 @@ it.each([408, 425, 429, 500, 502, 503, 599])('tries again after %i wherever it c
 it('takes 403 with a time to wait for a rate limit wherever it comes', () => {
   expect(codesOf(403, 40_000)).toEqual(['SOURCE_UNAVAILABLE', 'SOURCE_UNAVAILABLE', 'SOURCE_UNAVAILABLE']);
 });
+
+it.each([400, 403, 404])('says of %i behind a first page that its place is at fault, and nothing of options', (status) => {
+  const refusal = {
+    status,
+    at: 'cursor',
+    retryAfterMs: undefined,
+    words: '',
+    request: 'GET https://x',
+    hints: {},
+    redirect: undefined,
+  } as const;
+
+  expect(refusalError(refusal).fix).toMatch(
+    /^the window is read again; if that does not help, see that read\.page of the connector/,
+  );
+});

@@ -155,8 +155,14 @@ export function refusalError(refusal: Refusal): PenstockError {
   });
 }
 
+// The credential and the options were good for the page before.
+const placeFix =
+  'the window is read again; if that does not help, see that read.page of the connector takes the token or link as the vendor means it';
+
 /** What a meaning that the status does not tell asks people to do. */
-function fixOf({ status, meaning }: Refusal): string | undefined {
+function fixOf(refusal: Refusal): string | undefined {
+  const { status, meaning } = refusal;
+  if (codeOf(refusal) === 'PEN_PAGE_TOKEN_REFUSED') return placeFix;
   if (meaning === 'refused') return fixes[401];
   if (meaning === 'rate_limit' || meaning === 'unavailable') return 'nothing needs to be done: the request is repeated';
   if (meaning !== 'failed' || status >= 300) return undefined;
