@@ -194,7 +194,7 @@ function sort(
     const time = facts.time ?? received;
     minTime = Math.min(minTime, time);
     maxTime = Math.max(maxTime, time);
-    noteLateness(context, facts, received, place.closedUntil);
+    noteLateness(context, facts, { received, closedUntil: place.closedUntil, isConflict });
   }
   return { counts, records, fresh, seen, minTime, maxTime };
 }
@@ -231,12 +231,21 @@ class FreshRecord implements StoredRecord {
   }
 }
 
-function noteLateness({ memory }: SourceContext, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
+function noteLateness(
+  { memory }: SourceContext,
+  facts: RecordFacts,
+  { received, closedUntil, isConflict }: { received: number; closedUntil: number | undefined; isConflict: boolean },
+): void {
   if (closedUntil === undefined || facts.time === undefined) return;
   // The record's time is the vendor's: how far the clocks are apart is no lateness.
   const shownAt = received + (memory.vendorClock.skewMs ?? 0);
-  if (facts.time <= closedUntil) memory.lateness.late(Math.max(1, shownAt - facts.time));
-  else memory.lateness.onTime();
+  if (facts.time > closedUntil) {
+    memory.lateness.onTime();
+    return;
+  }
+  memory.late += 1;
+  if (isConflict) memory.changed += 1;
+  memory.lateness.late(Math.max(1, shownAt - facts.time));
 }
 
 function pageOf({ settings }: SourceContext, lane: NewPage['lane'], { records, minTime, maxTime }: Sorted): { page?: NewPage } {
@@ -270,6 +279,7 @@ function notesOf(
 
 function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): void {
   addCounts(counts, sorted.counts);
+  memory.known += sorted.counts.duplicate;
   if (sorted.counts.new === 0) return;
   memory.lastEvent = seams.clock.monotonic();
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);

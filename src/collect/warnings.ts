@@ -133,6 +133,20 @@ function unfit({ memory: { fresh, unreadable, untimed } }: SourceContext): Warni
   return warnings;
 }
 
+/** The vendor may change a few records; where nearly all change, it is the reading that makes them differ. */
+const fewestCopies = 10;
+
+function repeated({ memory: { known, changed, late }, settings: { connector } }: SourceContext): Warning[] {
+  const differs = 'each reading delivers them once more; see what differs between two readings of a record';
+  if (changed >= fewestCopies && changed > known) {
+    const text = `${changed} records came again under a known id with other content, and ${known} as they were: ${differs}, and name it in record.volatile of the connector`;
+    return [{ key: 'changed', level: 'warn', text }];
+  }
+  if (connector.records.areNamedByContent !== true || known > 0 || late < fewestCopies) return [];
+  const text = `${late} records of time that had been read came as new, and none that is known: ${differs}, and leave it out of record.hash of the connector`;
+  return [{ key: 'changed', level: 'warn', text }];
+}
+
 function unpaged({ memory: { unpaged: count } }: SourceContext): Warning[] {
   if (count < fewestOdd) return [];
   const text = `${count} replies were as full as a page can be and named no next page, nor did any other: see that read.page of the connector leads to it; until one does, such windows are read in halves`;
@@ -159,6 +173,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...outsideWindow(context),
     ...unreadableTimes(context),
     ...unfit(context),
+    ...repeated(context),
     ...unpaged(context),
     ...withoutDetail(context),
   ];

@@ -80,6 +80,34 @@ it.each([
   expect(loop.status().warnings).toEqual([]);
 });
 
+it('says that records are delivered with each reading where they differ in each', async () => {
+  const { api, clock, loop } = await polled([]);
+  const warned: number[] = [];
+  for (let poll = 0; poll < 3; poll += 1) {
+    api.rows.splice(0, api.rows.length, ...Array.from({ length: 10 }, (_, n) => row(`r${n}`, then, { age: poll })));
+    await clock.advance(minute);
+    await loop.pollOnce(never);
+    warned.push(loop.status().warnings.length);
+  }
+
+  expect(warned).toEqual([0, 1, 1]);
+  expect(loop.status().warnings.join()).toMatch(
+    /^20 records came again under a known id with other content, and 0 as they were: .* name it in record\.volatile/,
+  );
+});
+
+it('says nothing of a few records that change, nor of ids that several records have', async () => {
+  const rows = Array.from({ length: 30 }, (_, n) => row(n < 12 ? 'same' : `r${n}`, then, { extra: n }));
+  const { api, clock, loop } = await polled(rows);
+  const first = loop.status().warnings;
+  api.rows.splice(12, 9, ...Array.from({ length: 9 }, (_, n) => row(`r${n + 12}`, then, { extra: 'changed' })));
+  await clock.advance(minute);
+
+  await loop.pollOnce(never);
+
+  expect([first, loop.status().warnings]).toEqual([[], []]);
+});
+
 it('knows both of them at the next poll', async () => {
   const { journal, loop } = await polled([row('a', then), row('a', then, { extra: 1 })]);
 

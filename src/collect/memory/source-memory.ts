@@ -22,6 +22,12 @@ export class SourceMemory {
   untimed = 0;
   /** Those of them whose time could not be read. */
   unreadableTimes = 0;
+  /** Records since the start of this process that came again as they were. */
+  known = 0;
+  /** New records since the start of this process that lie in time which had been read. */
+  late = 0;
+  /** Those of them that came under a known id with other content. */
+  changed = 0;
   /** Records since the start of this process that the vendor returned for a window which they are far from. */
   outsideWindow = 0;
   /** New records since the start of this process whose detail could not be had. */
