@@ -97,25 +97,18 @@ function merged(found: readonly Found[]): Found[] {
 /** A verb at the end of an action, and what a change of that kind is called in each schema. */
 interface Verb {
   readonly words: RegExp;
-  readonly activity: string;
+  /** Of Entity Management, whose classes and activities every table knows. */
+  readonly activityId: number;
   readonly ecs: string;
   readonly cim: string;
 }
 
 const verbs: readonly Verb[] = [
-  { words: /^(create|add|new|insert|generate|invite|register)/, activity: 'Create', ecs: 'creation', cim: 'created' },
-  { words: /^(delet|remov|destroy|revok|purge|drop)/, activity: 'Delete', ecs: 'deletion', cim: 'deleted' },
+  { words: /^(create|add|new|insert|generate|invite|register)/, activityId: 1, ecs: 'creation', cim: 'created' },
+  { words: /^(delet|remov|destroy|revok|purge|drop)/, activityId: 4, ecs: 'deletion', cim: 'deleted' },
 ];
-const otherwise: Verb = { words: /$/, activity: 'Update', ecs: 'change', cim: 'modified' };
+const otherwise: Verb = { words: /$/, activityId: 3, ecs: 'change', cim: 'modified' };
 
-const places: Readonly<Record<number, string>> = {
-  3001: 'user',
-  3002: 'user',
-  3005: 'user',
-  3006: 'group',
-  6001: 'web_resource',
-  6003: 'api',
-};
 const entityManagement = 3004;
 
 // What a vendor wrote must stay on its line: with control characters it is a JSON text, which is YAML too.
@@ -146,37 +139,24 @@ function choices(actions: readonly ActionSummary[]): string[] {
     });
 }
 
-function headFor(actions: readonly ActionSummary[], verb: Verb): { readonly classUid: number; readonly activityId: number } {
-  const entities = actions.filter(({ classUid }) => classUid === entityManagement);
-  const found = entities.find(({ activity }) => activity === verb.activity) ?? entities[0] ?? actions[0];
-  return { classUid: found?.classUid ?? entityManagement, activityId: found?.activityId ?? 99 };
-}
-
-function targetFor(classUid: number, thing: string): string {
-  const place = places[classUid] ?? 'entity';
-  const type = place === 'entity' || place === 'web_resource' ? `, type: ${scalar(thing)}` : '';
-  return `{ place: ${place}${type}${place === 'entity' ? ', type_id: 99' : ''}${place === 'api' ? ', operation: call' : ''} }`;
-}
-
 /**
  * A row for an action that nobody has mapped, as YAML that loads as it is. Class and activity are a proposal from the wording, for a person
- * to correct: a comment names what the table has.
+ * to correct: a managed thing that was made, changed or deleted. A comment names what the table has.
  */
 export function suggestRow(action: string, key: string, actions: readonly ActionSummary[]): string {
   const words = key.split('_').filter((word) => word !== '');
   const verb = verbs.find((candidate) => words.some((word) => candidate.words.test(word))) ?? otherwise;
-  const { classUid, activityId } = headFor(actions, verb);
   const thing = words.length > 1 ? words.slice(0, -1).join(' ') : (words[0] ?? 'object');
   const title = words.join(' ');
   const caption = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
   return [
-    `# choose from: ${choices(actions).join('; ')}`,
+    `# correct class and activity: docs/connectors.md, "Choosing the class"; rows of the table have ${choices(actions).join('; ')}`,
     `- action: ${scalar(action)}`,
     `  key: ${scalar(key)}`,
     `  title: ${scalar(caption(title))}`,
     '  group: Added here',
-    `  ocsf: { class_uid: ${classUid}, activity_id: ${activityId}, severity_id: 2 } # 1 informational, 2 low, 3 medium, 4 high`,
-    `  target: ${targetFor(classUid, caption(thing))}`,
+    `  ocsf: { class_uid: ${entityManagement}, activity_id: ${verb.activityId}, severity_id: 2 } # 1 informational, 2 low, 3 medium, 4 high`,
+    `  target: { place: entity, type: ${scalar(caption(thing))}, type_id: 99 }`,
     `  ecs: { category: [configuration], type: [${verb.ecs}] }`,
     `  cim: { model: Change, dataset: All_Changes, tags: [change], action: ${verb.cim}, change_type: configuration, object_category: ${scalar(thing.replaceAll(' ', '_'))} }`,
     '  wire: documented',

@@ -38,6 +38,17 @@ it('proposes the activity that the wording tells', async () => {
   expect(['widget_created', 'widget_deleted', 'widget_renamed'].map(activityOf)).toEqual([1, 4, 3]);
 });
 
+it('proposes nothing of sign-ins where the table has no other rows', async () => {
+  const { actions } = await loadConnector('entra-id-sign-ins', places);
+
+  const [row] = parse(suggestRow('project.create', 'project_create', actions)) as { ocsf: unknown; target: unknown }[];
+
+  expect([row?.ocsf, row?.target]).toEqual([
+    { class_uid: 3004, activity_id: 1, severity_id: 2 },
+    { place: 'entity', type: 'Project', type_id: 99 },
+  ]);
+});
+
 it('stays one list of one row whatever a vendor calls its action', async () => {
   const { actions } = await loadConnector('okta', places);
 
