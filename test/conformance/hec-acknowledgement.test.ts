@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 // Indexer acknowledgement, one test per statement, against a HEC that counts ids per channel.
 import { expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
 import { decide } from '../../src/deliver/decide.ts';
 import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
@@ -195,6 +196,29 @@ it('Outstanding batches are capped: one more is handed back unsent', async () =>
 
   expect(more).toMatchObject({ all: { kind: 'retry' } });
   expect(hec.posts.length).toBe(64);
+});
+
+it('A batch that waited for a place while the process stood still is handed back unsent', async () => {
+  const { clock, ...seams } = systemSeams();
+  let stoodMs = 0;
+  const late = Promise.withResolvers<void>();
+  await using hec = await openHec({
+    post: (id) => (response) =>
+      void late.promise.then(() => response.end(JSON.stringify({ text: 'Success', code: 0, ackId: id }))),
+  });
+  const stopped = { ...clock, now: () => clock.now(), monotonic: () => clock.monotonic() + stoodMs };
+  await using context = await openContext({ seams: { ...seams, clock: stopped } });
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+  const first = sendOne(sink);
+  const second = sendOne(sink);
+  while (hec.posts.length === 0) await turn();
+
+  stoodMs = 60_000;
+  late.resolve();
+
+  expect(await second).toMatchObject({ all: { kind: 'retry', retryAfterMs: 0 } });
+  expect(await first).toHaveProperty('pending');
+  expect(hec.posts.length).toBe(1);
 });
 
 it('An id that comes again rotates the channel', async () => {

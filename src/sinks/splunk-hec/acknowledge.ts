@@ -63,11 +63,10 @@ export class Acknowledgements implements AsyncDisposable {
    */
   async enter(endpoint: string, bytes: number, signal: AbortSignal): Promise<Ticket | undefined> {
     const until = this.#now() + this.#settings.patienceMs;
-    while (!hasPlace(this.#endpoint(endpoint), bytes)) {
-      const leftMs = until - this.#now();
-      if (leftMs <= 0) return undefined;
-      await this.#change(leftMs, signal);
-    }
+    const leftMs = (): number => until - this.#now();
+    while (!hasPlace(this.#endpoint(endpoint), bytes) && leftMs() > 0) await this.#change(leftMs(), signal);
+    // Who stood still meanwhile asks anew whether the batch is his to send.
+    if (leftMs() <= 0) return undefined;
     return this.#openTicket(this.#awake(this.#endpoint(endpoint)), bytes);
   }
 
