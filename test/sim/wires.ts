@@ -37,8 +37,8 @@ interface Session {
 
 interface Server {
   take(request: HttpRequest, sender: Sender, session: Session): Answer;
-  /** Told when a request of which the sender cannot know whether it was taken got no answer. */
-  onLost?(request: HttpRequest): void;
+  /** Told when a batch leaves, and then whether its sender cannot know if it was taken. */
+  onSent?(request: HttpRequest): (isLost: boolean) => void;
 }
 
 interface Parsed {
@@ -71,8 +71,8 @@ interface Queued {
   /** Infinity: its acknowledgement never comes. */
   readonly at: number;
   readonly copies: readonly Copy[];
-  /** How many answers of the channel had been lost when the sender had this one; undefined: it never had. */
-  lostBefore?: number;
+  /** How many answers of the channel had been lost when the sender had this one; Infinity: it never had, or gave it up. */
+  lostBefore: number;
 }
 
 interface Channel {
@@ -84,7 +84,10 @@ interface Channel {
 function hec(parts: WireParts, acknowledges: boolean): Server {
   const { strikes, time, dice, keep, refuses } = parts;
   const channels = new Map<string, Channel>();
+  /** By channel: answers that were lost, and batches under way whose may get lost. */
   const lost = new Map<string, number>();
+  const underWay = new Map<string, number>();
+  const heard = new Map<string, Map<number, Queued>>();
   let isNew = false;
   const idOf = (request: HttpRequest): string => request.headers?.['x-splunk-request-channel'] ?? '';
   const channelOf = (request: HttpRequest): Channel => {
@@ -93,29 +96,40 @@ function hec(parts: WireParts, acknowledges: boolean): Server {
     channels.set(id, known);
     return known;
   };
+  /** An id that comes again says that the count began anew: whatever has one is given up. */
+  const hears = (id: string, ackId: number, entry: Queued): void => {
+    const known = heard.get(id) ?? new Map<number, Queued>();
+    heard.set(id, known);
+    entry.lostBefore = known.has(ackId) ? Infinity : (lost.get(id) ?? 0);
+    if (known.has(ackId)) for (const each of known.values()) each.lostBefore = Infinity;
+    if (known.has(ackId)) known.clear();
+    known.set(ackId, entry);
+  };
   const queued = (request: HttpRequest, copies: readonly Copy[], isKept: boolean): Answer => {
     if (!acknowledges) return { status: 200, body: { text: 'Success', code: 0 }, tells: copies, teaches: true };
     const channel = channelOf(request);
     const ackId = channel.next++;
     const at = isKept && !strikes('never') ? time.now() + dice.between(500, 20_000) : Infinity;
-    const entry: Queued = { at, copies };
+    const entry: Queued = { at, copies, lostBefore: Infinity };
     channel.waiting.set(ackId, entry);
-    const onHeard = (): void => void (entry.lostBefore = lost.get(idOf(request)) ?? 0);
+    const onHeard = (): void => hears(idOf(request), ackId, entry);
     return { status: 200, body: { text: 'Success', code: 0, ackId }, onHeard };
   };
-  /** What an acknowledgement tells: nothing where the id may be that of a batch whose answer was lost. */
-  const toldBy = (request: HttpRequest, ackId: number): readonly Copy[] => {
-    const { copies, lostBefore = -Infinity } = channelOf(request).waiting.get(ackId) ?? { copies: [] };
-    return (lost.get(idOf(request)) ?? 0) - lostBefore > ackId ? [] : copies;
+  /** An acknowledgement tells nothing where the id may be that of a batch whose answer was lost by the time it comes. */
+  const tell = (id: string, ackId: number, { copies, lostBefore }: Queued): void => {
+    if (lostBefore === Infinity || (lost.get(id) ?? 0) - lostBefore + (underWay.get(id) ?? 0) > ackId) return;
+    for (const copy of copies) copy.doubt = false;
   };
   const acks = (request: HttpRequest): Answer => {
     if (!acknowledges) return { status: 400, body: { text: 'ACK is disabled', code: 14 }, teaches: true };
     const { waiting } = channelOf(request);
     const { acks: asked } = JSON.parse(String(request.body)) as { acks: number[] };
-    const done = asked.filter((id) => (waiting.get(id)?.at ?? Infinity) <= time.now());
-    const tells = done.flatMap((id) => toldBy(request, id));
-    for (const id of done) waiting.delete(id);
-    return { status: 200, body: { acks: Object.fromEntries(asked.map((id) => [id, done.includes(id)])) }, tells };
+    const done = new Map([...waiting].filter(([ackId, { at }]) => asked.includes(ackId) && at <= time.now()));
+    for (const ackId of done.keys()) waiting.delete(ackId);
+    const onHeard = (): void => {
+      for (const [ackId, entry] of done) tell(idOf(request), ackId, entry);
+    };
+    return { status: 200, body: { acks: Object.fromEntries(asked.map((ackId) => [ackId, done.has(ackId)])) }, onHeard };
   };
   /** What it takes from now on is kept; what it had said it would acknowledge is not known any more. */
   const restart = (request: HttpRequest): Answer => {
@@ -152,10 +166,16 @@ function hec(parts: WireParts, acknowledges: boolean): Server {
     if (isNew) throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset before the answer');
     return answer;
   };
+  const count = (counts: Map<string, number>, id: string, by: number): void => void counts.set(id, (counts.get(id) ?? 0) + by);
   return {
     take,
-    onLost(request) {
-      lost.set(idOf(request), (lost.get(idOf(request)) ?? 0) + 1);
+    onSent(request) {
+      const id = idOf(request);
+      count(underWay, id, 1);
+      return (isLost) => {
+        count(underWay, id, -1);
+        if (isLost) count(lost, id, 1);
+      };
     },
   };
 }
@@ -208,13 +228,14 @@ function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): 
     async request(request): Promise<HttpResponse> {
       const session = sessions.get(request.url.origin) ?? { knowsOfNoAcks: false };
       sessions.set(request.url.origin, session);
+      const ended = request.url.pathname.endsWith('/ack') ? undefined : server.onSent?.(request);
       const answer = await travel(process, request.signal, (sender) => server.take(request, sender, session)).catch(
         (error: unknown) => {
-          const isSent = !(error instanceof PenstockError) || error.sent;
-          if (isSent && !request.url.pathname.endsWith('/ack')) server.onLost?.(request);
+          ended?.(!(error instanceof PenstockError) || error.sent);
           throw error;
         },
       );
+      ended?.(false);
       const { status, headers = {}, body, tells = [], teaches = false } = answer;
       answer.onHeard?.();
       session.knowsOfNoAcks ||= teaches;
