@@ -38,6 +38,7 @@ export class Tab implements AsyncDisposable {
   readonly #close: () => Promise<void>;
   readonly #waiting = new Map<number, { resolve(result: Fields): void; reject(error: Error): void }>();
   #id = 0;
+  #onLoad: (() => void) | undefined;
   /** What the page wrote to its console, violations of its policy included. */
   readonly complaints: string[] = [];
 
@@ -70,6 +71,13 @@ export class Tab implements AsyncDisposable {
   async until(expression: string): Promise<void> {
     const code = `new Promise((done) => { const look = () => (${expression} ? done(true) : setTimeout(look, 50)); look(); })`;
     await this.evaluate(code);
+  }
+
+  /** Loads a page, or this one again: until that has happened, an expression would be that of the page before, or break off with it. */
+  async load(url?: string): Promise<void> {
+    const loaded = new Promise<void>((resolve) => (this.#onLoad = resolve));
+    await (url === undefined ? this.send('Page.reload') : this.send('Page.navigate', { url }));
+    await loaded;
   }
 
   async size(width: number, height = 900): Promise<void> {
@@ -105,13 +113,15 @@ export class Tab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#socket.close();
+    // In order: a process of it that is left over would still write into the folder that is removed.
+    void this.send('Browser.close');
     await this.#close();
   }
 
   #hear({ id, result, error, method, params }: Fields): void {
     if (method === 'Log.entryAdded') this.complaints.push((params as { entry: { text: string } }).entry.text);
     if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify(params));
+    if (method === 'Page.loadEventFired') this.#onLoad?.();
     const waiting = this.#waiting.get(id as number);
     if (waiting === undefined) return;
     this.#waiting.delete(id as number);
@@ -128,9 +138,8 @@ export async function openTab(url: string): Promise<Tab> {
   const child = spawn(chromium ?? '', [...flags, `--user-data-dir=${profile}`, 'about:blank'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  const ended = once(child, 'exit');
   const close = async (): Promise<void> => {
-    const ended = child.exitCode === null ? once(child, 'exit') : undefined;
-    child.kill('SIGKILL');
     await ended;
     await fs.rm(profile, { recursive: true, force: true, maxRetries: 5 });
   };
@@ -140,8 +149,7 @@ export async function openTab(url: string): Promise<Tab> {
   await once(socket, 'open');
   const tab = new Tab(socket, close);
   for (const domain of ['Page', 'Runtime', 'Log', 'Accessibility']) await tab.send(`${domain}.enable`);
-  await tab.send('Page.navigate', { url });
-  await tab.until("document.readyState === 'complete' && location.href !== 'about:blank'");
+  await tab.load(url);
   return tab;
 }
 

@@ -118,7 +118,7 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     await tab.until(`${textOf('message')}.includes('not the token')`);
     await enter(token);
     await tab.until("!document.getElementById('status').hidden");
-    await tab.send('Page.reload');
+    await tab.load();
     await tab.until("document.getElementById('status')?.hidden === false && typeof lastReport === 'object'");
     await tab.evaluate("document.getElementById('forget').click()");
     const kept = await tab.evaluate('[sessionStorage.length, localStorage.length, document.cookie]');
