@@ -204,7 +204,9 @@ export async function untilShared(of: Replica, names: readonly string[], sources
       last.every((one) => one.sources <= most)
     );
   };
-  await until(`${names.join(', ')} share ${sources} sources`, isShared, { seen: () => JSON.stringify(last) });
+  await until(`${names.join(', ')} share ${sources} sources`, isShared, {
+    seen: () => `${JSON.stringify(last)}\n${of.process.stderr().slice(-3000)}`,
+  });
 }
 
 /** Waits until a number stays what it is for so long that of all that goes on here nothing can be left. */
