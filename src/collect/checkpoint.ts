@@ -181,12 +181,54 @@ export function firstStart(settings: SourceSettings, now: number): number {
   return now - settings.start.backMs;
 }
 
-/** Reads the live checkpoint; for a source without one, fixes durably where it begins (milliseconds). Rejects with PEN_IDENTITY_CHANGED. */
-export async function openLiveCheckpoint({ settings, journal, log }: SourceContext, start: number): Promise<LiveCheckpoint> {
+/**
+ * Reads the live checkpoint; for a source without one, fixes durably where it begins (milliseconds): at `start`, or where `goOn` says that
+ * collection under another name ended before that. Rejects with PEN_IDENTITY_CHANGED.
+ */
+export async function openLiveCheckpoint(
+  context: SourceContext,
+  start: number,
+  goOn?: (former: LiveCheckpoint) => LiveCheckpoint,
+): Promise<LiveCheckpoint> {
+  const { settings, journal, log } = context;
   const stored = await journal.checkpoint(settings.name, 'live');
   if (stored !== undefined && stored !== null) return parseLive(stored, settings);
+  const former = goOn === undefined ? undefined : await formerBefore(context, start);
+  if (goOn !== undefined && former !== undefined) return await takeUp(context, former, goOn(former.live));
   const fresh = checkpointAt(settings, start);
   await journal.append({ source: settings.name, checkpoint: { name: 'live', value: fresh } });
   log.info({ from: new Date(fresh.start).toISOString() }, 'first run, collection starts here');
+  return fresh;
+}
+
+interface Former {
+  readonly name: string;
+  readonly live: LiveCheckpoint;
+}
+
+/** Where collection ended under a name that is not configured any more, the last of them; undefined where `start` leaves no gap behind it. */
+async function formerBefore({ settings, journal }: SourceContext, start: number): Promise<Former | undefined> {
+  let last: Former | undefined;
+  for (const name of await journal.formerNames(settings.name)) {
+    const stored = await journal.checkpoint(name, 'live');
+    if (!isObject(stored) || !isTime(stored['start']) || !isTime(stored['until'])) continue;
+    const live = parseLive(stored, settings);
+    if (last === undefined || live.until > last.live.until) last = { name, live };
+  }
+  return last === undefined || last.live.until >= start ? undefined : last;
+}
+
+/** A source that was renamed in the configuration alone: what the vendor wrote since the old name was last asked for is asked for under the new one. */
+async function takeUp(
+  { settings, journal, log }: SourceContext,
+  { name }: Former,
+  fresh: LiveCheckpoint,
+): Promise<LiveCheckpoint> {
+  await journal.append({ source: settings.name, checkpoint: { name: 'live', value: fresh } });
+  const from = new Date(fresh.start).toISOString();
+  log.warn(
+    { was: name, from },
+    'the source goes on where collection ended under its former name, which is not configured any more',
+  );
   return fresh;
 }

@@ -53,7 +53,13 @@ export function logRegistration(report: RegistrationReport, log: Log): void {
     log.error({ sink: name, pending, fix: orphanFix(name) }, 'a sink in the journal is no longer configured');
   }
   for (const name of report.orphanSources)
-    log.warn({ source: name }, 'a source in the journal is no longer configured; its stored events are still delivered');
+    log.warn(
+      {
+        source: name,
+        fix: `where it was renamed, penstock sources rename ${name} NEW with the daemon stopped keeps its ids and ledger`,
+      },
+      'a source in the journal is no longer configured; its stored events are still delivered',
+    );
 }
 
 function logRefusal(error: unknown, log: Log, level: 'error' | 'debug'): void {

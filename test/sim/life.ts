@@ -55,6 +55,7 @@ const cacheBytes = 4 * 2 ** 20;
 
 const journalMethods = [
   'register',
+  'formerNames',
   'seen',
   'checkpoint',
   'note',

@@ -2,10 +2,10 @@
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { CursorReader, CursorRequest } from '../../connectors/connector.ts';
 import { zeroCounts } from '../../journal/counts.ts';
-import { type CursorState, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
+import { type CursorState, checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
-import { leastSkewMs, restart, untilProven } from '../windows/begin.ts';
+import { leastSkewMs, overlapBefore, restart, untilProven } from '../windows/begin.ts';
 import { align } from '../windows/windows.ts';
 
 const dayMs = 86_400_000;
@@ -16,7 +16,8 @@ export type CursorCheckpoint = LiveCheckpoint & { readonly cursor: CursorState }
 /** Reads the live checkpoint, that of a reading by windows too. */
 export async function beginCursor(context: SourceContext, reader: CursorReader): Promise<CursorCheckpoint> {
   const { settings, log } = context;
-  const opened = await openLiveCheckpoint(context, align(context, firstStart(settings, context.seams.clock.now())));
+  const start = align(context, firstStart(settings, context.seams.clock.now()));
+  const opened = await openLiveCheckpoint(context, start, (former) => goingOn(context, former));
   context.memory.vendorClock.remember(opened, context.seams.clock);
   const now = Math.max(context.seams.clock.now(), vendorNow(context));
   const live = await unlessAhead(context, opened, now);
@@ -39,6 +40,13 @@ export async function beginCursor(context: SourceContext, reader: CursorReader):
   // Equal rows are numbered from where reading began.
   const isCut = settings.connector.records.areNamedByContent === true && !kept.isCaughtUp;
   return { ...rest, cursor: isCut ? { ...kept, place: null } : kept };
+}
+
+/** The place in the vendor's log is as good under another name. */
+function goingOn(context: SourceContext, former: LiveCheckpoint): LiveCheckpoint {
+  const { cursor, newest } = former;
+  const fresh = checkpointAt(context.settings, overlapBefore(context, former));
+  return { ...fresh, ...(cursor !== undefined && { cursor }), ...(newest !== undefined && { newest }) };
 }
 
 /** A first start that was fixed in the future comes from a wrong clock; it is fixed again. */

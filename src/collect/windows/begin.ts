@@ -9,9 +9,16 @@ const iso = (time: number): string => new Date(time).toISOString();
 /** Reads the live checkpoint, and sets it right where our clock or the vendor's turned out to be wrong. */
 export async function beginLive(context: SourceContext): Promise<LiveCheckpoint> {
   const start = align(context, firstStart(context.settings, context.seams.clock.now()));
-  const live = await openLiveCheckpoint(context, start);
+  const live = await openLiveCheckpoint(context, start, (former) =>
+    checkpointAt(context.settings, overlapBefore(context, former)),
+  );
   context.memory.vendorClock.remember(live, context.seams.clock);
   return await following(context, await rewound(context, live));
+}
+
+/** Where a poll after a checkpoint begins to read, milliseconds. */
+export function overlapBefore({ settings: { window } }: SourceContext, { start, from, until }: LiveCheckpoint): number {
+  return Math.max(start, Math.min(from ?? until, until - window.overlapMs));
 }
 
 /** Takes back a checkpoint that lies in the future, where that means that a clock was wrong before and not that ours is behind now. */

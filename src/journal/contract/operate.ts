@@ -151,6 +151,8 @@ export interface RegistrationReport {
 export interface Registration {
   /** Replaces what the journal knows as configured. Sinks that are new get their starting offsets durably. */
   register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]): Promise<RegistrationReport>;
+  /** Names of sources that read the same as this one, by connector and identity, and are not configured any more. */
+  formerNames(source: string): Promise<readonly string[]>;
   renameSource(from: string, to: string): Promise<void>;
   renameSink(from: string, to: string): Promise<void>;
   /** Deletes a sink's state; what it had pending counts as abandoned. */

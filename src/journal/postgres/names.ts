@@ -216,3 +216,13 @@ async function takeSource(sql: Sql, s: string, name: string, member: string): Pr
   const end = (kind: number): number => lanes.find((lane) => lane.kind === kind)?.appended ?? 0;
   return { id, ...unit, owner: member, ends: [end(0), end(1)] };
 }
+
+/** Names of sources that read the same as this one and are not configured any more. */
+export async function formerNames(db: Database, source: string): Promise<string[]> {
+  const { s } = db;
+  const rows = await db.query<{ name: string }>(
+    `SELECT o.name FROM ${s}.sources n JOIN ${s}.sources o ON o.identity = n.identity AND NOT o.configured WHERE n.name = $1 AND o.name <> $1 ORDER BY o.name COLLATE "C"`,
+    [source],
+  );
+  return rows.map(({ name }) => name);
+}

@@ -7,13 +7,14 @@ import type { Sql } from './database.ts';
 import { noSource } from './journal-time.ts';
 import { discardLetters } from './letters.ts';
 import { configuredNames, either, registeredAs } from './members.ts';
-import { ensureSource, notFound } from './names.ts';
+import { ensureSource, formerNames, notFound } from './names.ts';
 import { putCheckpoint, putNote } from './state.ts';
 
 /** The names that the journal keeps state for: configured, renamed, forgotten, reset. */
 export function openRegistration(core: Core): Registration {
   return {
     register: (sources, sinks) => register(core, sources, sinks),
+    formerNames: (source) => formerNames(core.db, source),
     renameSource: (from, to) => rename(core, 'source', from, to),
     renameSink: (from, to) => rename(core, 'sink', from, to),
     forgetSink: (name) => forgetSink(core, name),

@@ -18,6 +18,7 @@ interface Stores {
 export function openRegistration(core: Core, stores: Stores): Registration {
   return {
     register: openRegister(core, stores.offsets),
+    formerNames: openFormerNames(core),
     ...openRename(core),
     forgetSink: openForget(core, stores),
     resetSource: openReset(core, stores.state),
@@ -100,6 +101,13 @@ function openStartOf(db: Core['db']) {
     const from = start === 'oldest' ? first : one<{ first: number }>(since, source, kind, first, Number(start))?.first;
     return from === undefined ? appended : from - 1;
   };
+}
+
+function openFormerNames({ db }: Core): Registration['formerNames'] {
+  const select = db.prepare(
+    'SELECT o.name FROM sources n JOIN sources o ON o.identity = n.identity AND o.configured = 0 WHERE n.name = ?1 AND o.name <> ?1 ORDER BY o.name',
+  );
+  return async (source) => all<{ name: string }>(select, source).map(({ name }) => name);
 }
 
 function openForget({ db, names, writer, log, clock }: Core, { offsets, letters, state }: Stores): Registration['forgetSink'] {

@@ -8,7 +8,7 @@ import { givenUpOf } from '../../../src/journal/records/given-up.ts';
 import { plain } from '../records.ts';
 import { discard, lanesOf, matches, read, replaysOf, settle } from './delivery.ts';
 import { countsAt, type Entry, laneKey, type MemoryDisk, removeFrom, valueAt } from './disk.ts';
-import { forgetSink, ledgerRows, register, renameSink, renameSource, resetSource } from './names.ts';
+import { forgetSink, formerNames, ledgerRows, register, renameSink, renameSource, resetSource } from './names.ts';
 
 /** What happens around each operation. */
 export interface Steps {
@@ -44,6 +44,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
     wake,
     ownership: ownsEverything,
     register: (sources, sinks) => changing('register', () => register(disk, sources, sinks)),
+    formerNames: (source) => stepped('formerNames', () => formerNames(disk, source)),
     renameSource: (from, to) => stepped('renameSource', () => renameSource(disk, from, to)),
     renameSink: (from, to) => stepped('renameSink', () => renameSink(disk, from, to)),
     forgetSink: (name) => stepped('forgetSink', () => forgetSink(disk, name)),

@@ -46,6 +46,12 @@ function startSink(disk: MemoryDisk, { name, start }: SinkRegistration): void {
   }
 }
 
+export function formerNames({ sources }: MemoryDisk, source: string): string[] {
+  const identity = sources.get(source)?.identity;
+  if (identity === undefined) return [];
+  return [...sources].flatMap(([name, one]) => (one.identity === identity && !one.configured ? [name] : [])).sort();
+}
+
 export function renameSource(disk: MemoryDisk, from: string, to: string): void {
   if (!disk.sources.has(from)) throw new PenstockError('PEN_NOT_FOUND', `the journal knows no source "${from}"`);
   if (from === to) return;
