@@ -2,8 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { seededRandom } from '../../src/base/random.ts';
 import { itInLongTests } from '../thorough.ts';
 import { command, configFile, run } from './penstock.ts';
+import { startReceiver } from './receiver.ts';
 import { startVendors } from './vendors.ts';
 
 const minutesAgo = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
@@ -96,4 +98,38 @@ it('exits 1 where records since the start of the source are overdue, as while it
   expect(refused.code).toBe(1);
   expect(JSON.parse(stdout)).toMatchObject({ missing: 0, never_collected: 1, overdue: 1 });
   expect(code).toBe(1);
+});
+
+it('claims of no sink that it was given what was collected before it was there, or what was discarded', async () => {
+  const vendors = await startVendors(25);
+  await using _simulator = vendors.simulator;
+  await using receiver = await startReceiver(seededRandom(1));
+  const { 'anaconda-acme': source } = vendors.sources;
+  const archive = { type: 'file', path: './out.ndjson' };
+  const soc = { type: 'http', url: receiver.url, batch: { wait: '100ms' } };
+  const file = await configFile({ sources: { 'anaconda-acme': source }, sinks: { archive, soc } });
+  let bad: string | undefined;
+  receiver.refuse = (events) => {
+    if (events.length === 1) bad ??= events[0]?.uid;
+    return events.length > 1 && bad === undefined ? 413 : events.some(({ uid }) => uid === bad) ? 400 : undefined;
+  };
+  await run(['run', '--once', '-c', file]);
+  await command(['dead-letters', 'discard', '--sink', 'soc', '--yes', '-c', file]);
+  await writeFile(
+    file,
+    (await readFile(file, 'utf8')).replace('sinks:\n', 'sinks:\n  fresh: { type: file, path: ./fresh.ndjson }\n'),
+  );
+  await run(['run', '--once', '-c', file]);
+
+  const asked = ['verify', 'anaconda-acme', '--from', minutesAgo(9), '--to', minutesAgo(1), '-c', file];
+  const { stdout } = await command([...asked, '--json']);
+  const told = await command(asked);
+
+  const { vendor, delivered, discarded, unproven } = JSON.parse(stdout) as Record<string, number & Record<string, number>>;
+  expect({ delivered, discarded, unproven }).toEqual({
+    delivered: { archive: vendor, soc: Number(vendor) - 1, fresh: 0 },
+    discarded: { archive: 0, soc: 1, fresh: 0 },
+    unproven: { archive: 0, soc: 0, fresh: vendor },
+  });
+  expect(told.stdout).toContain(`${vendor} are from before sink fresh was there: whether its start gave it them is not known`);
 });

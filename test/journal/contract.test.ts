@@ -379,6 +379,22 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     await expect(journal.renameSource('s', 't')).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED' });
   });
 
+  it('knows what a sink was not given because it had been collected before', async () => {
+    const open = await place(seamsAt(42));
+    const journal = await open();
+    await journal.register([source('s'), source('t')], [sink('a')]);
+    await journal.append(commitOf('s', someRecords(3)));
+    await journal.append(commitOf('s', someRecords(2, { prefix: 'back' }), { lane: 'backfill' }));
+    await journal.register([source('s'), source('t')], [sink('a'), sink('b'), sink('c', 'oldest')]);
+    await journal.append(commitOf('s', someRecords(1, { prefix: 'later' })));
+    await journal.renameSource('s', 'u');
+    await journal.renameSink('b', 'd');
+    await journal[Symbol.asyncDispose]();
+
+    await using again = await open();
+    expect(await again.sinkStarts()).toEqual([{ sink: 'd', source: 'u', at: 42, passed: 5 }]);
+  });
+
   it('notes down which letters were discarded, when and by what filter, for good', async () => {
     const open = await place(seamsAt(42));
     const journal = await open();

@@ -79,6 +79,7 @@ const journalMethods = [
   'updateJob',
   'ledger',
   'stored',
+  'sinkStarts',
   'setHold',
   'holds',
 ] as const;

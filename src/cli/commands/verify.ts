@@ -8,7 +8,7 @@ import { catchSignals } from '../../daemon/run.ts';
 import { submitToRunning } from '../../daemon/submit-job.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { configuredForVerify, lackingIn, type VerifyReport, verify } from '../../operate/report/verify.ts';
-import { conclusionsOf, verifyPage } from '../../operate/report/verify-page.ts';
+import { conclusionsOf, sinkColumns, sinkRows, verifyPage } from '../../operate/report/verify-page.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configuredSource } from '../../runtime/runtime.ts';
 import { configOption, endOfTime, refuseSwapped, startOfTime } from '../arguments.ts';
@@ -35,15 +35,7 @@ function show(report: VerifyReport, context: CommandContext): void {
     [[vendor, collected, excluded, late, missing, never_collected]],
   );
   output.line();
-  output.table(
-    ['sink', 'delivered', 'dead-lettered', 'pending'],
-    Object.keys(report.delivered).map((name) => [
-      name,
-      report.delivered[name] ?? 0,
-      report.dead_lettered[name] ?? 0,
-      report.pending[name] ?? 0,
-    ]),
-  );
+  output.table(sinkColumns, sinkRows(report));
   output.line();
   const { color } = output;
   const paint = {

@@ -57,6 +57,8 @@ export interface DiscardedLetter {
   readonly eventTime: number;
   readonly action?: string;
   readonly code: string;
+  /** As of the letter. */
+  readonly replayed?: true;
 }
 
 /** Letters of a sink and source that went together; a discard of very many stands here in several parts. */

@@ -45,6 +45,15 @@ export interface StoredRecords {
   readonly since: number | undefined;
 }
 
+/** Records of a source that lie before the start of a sink. */
+export interface SinkStart {
+  readonly sink: string;
+  readonly source: string;
+  /** When the sink appeared, milliseconds. */
+  readonly at: number;
+  readonly passed: number;
+}
+
 /** A count that disagreed with others and was set right. */
 export interface Correction {
   /** Wall clock, milliseconds since the epoch. */
@@ -102,6 +111,8 @@ interface DiskUsage {
 
 export interface Reports {
   ledger(): Promise<Ledger>;
+  /** What sinks were not given because it had been collected before they were there. */
+  sinkStarts(): Promise<readonly SinkStart[]>;
   /** Of each source, in the order of their names. */
   stored(): Promise<readonly StoredRecords[]>;
   usage(): JournalUsage;

@@ -1,5 +1,5 @@
 import { type SinkTotals, type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../counts.ts';
-import type { Ledger, LedgerWindow, SkippedRange, StoredRecords } from '../journal.ts';
+import type { Ledger, LedgerWindow, SinkStart, SkippedRange, StoredRecords } from '../journal.ts';
 import { kindName } from '../records/positions.ts';
 import { type StoredRow, storedOf, type WindowRow, windowOf } from '../records/rows.ts';
 import type { Core } from './core.ts';
@@ -76,4 +76,13 @@ export async function storedRecords({ db }: Pick<Core, 'db'>): Promise<StoredRec
      ORDER BY o.name COLLATE "C"`,
   );
   return rows.map(storedOf);
+}
+
+/** What sinks were not given because it had been collected before they were there. */
+export function sinkStarts({ db }: Pick<Core, 'db'>): Promise<SinkStart[]> {
+  const { s } = db;
+  return db.query<SinkStart>(
+    `SELECT k.name AS sink, o.name AS source, k.created AS at, e.value::bigint AS passed FROM ${s}.sinks k JOIN ${s}.notes n ON n.source = 0 AND n.name = 'start:' || k.id
+     CROSS JOIN LATERAL json_each_text(n.value::json) e JOIN ${s}.sources o ON o.id = e.key::bigint ORDER BY k.name COLLATE "C", o.name COLLATE "C"`,
+  );
 }

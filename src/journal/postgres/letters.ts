@@ -99,7 +99,7 @@ const removing = (s: string, where: string): string =>
 const remove = (sql: Sql, s: string, where: string, values: readonly unknown[]): Promise<Gone[]> =>
   sql.query<Gone>(`${removing(s, where)} SELECT sink, source, counted FROM gone ORDER BY id`, values);
 
-interface GoneNamed extends DiscardedRow, Pick<Gone, 'counted'> {
+interface GoneNamed extends DiscardedRow {
   readonly sinkId: number;
   readonly sourceId: number;
 }

@@ -8,7 +8,7 @@ import { Changes, type Core } from './core.ts';
 import { Database } from './database.ts';
 import { JournalTime } from './journal-time.ts';
 import { LaneReads } from './lane-reads.ts';
-import { readLedger, storedRecords, windowsOf } from './ledger.ts';
+import { readLedger, sinkStarts, storedRecords, windowsOf } from './ledger.ts';
 import { discardLetters, listLetters, openLetterCounts } from './letters.ts';
 import { isNamed, readMissing, readReplicas } from './members.ts';
 import { Membership } from './membership.ts';
@@ -123,6 +123,7 @@ function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, up
     windows: (source, from, to) => windowsOf(core, source, from, to),
     ledger: () => readLedger(core),
     stored: () => storedRecords(core),
+    sinkStarts: () => sinkStarts(core),
     hasRoom: () => room.hasRoom(),
     usage: () => ({ ...room.usage(), upkeep: upkeep?.trouble }),
     skewMs: () => core.member?.skew.ms ?? 0,

@@ -166,8 +166,10 @@ async function startSink(sql: Sql, s: string, sink: number, start: SinkRegistrat
   const first = start === 'now' ? 'NULL' : start === 'oldest' ? `(${oldest})` : `(${since})`;
   await sql.run(
     `WITH starts AS (SELECT l.source, l.kind, coalesce(${first} - 1, l.appended) AS at FROM ${s}.lanes l),
-     placed AS (INSERT INTO ${s}.offsets (sink, source, kind, position) SELECT $1, source, kind, at FROM starts)
-     INSERT INTO ${s}.totals (sink, source, not_routed) SELECT $1, source, sum(at) FROM starts GROUP BY source HAVING sum(at) > 0`,
+     placed AS (INSERT INTO ${s}.offsets (sink, source, kind, position) SELECT $1, source, kind, at FROM starts),
+     passed AS (SELECT source, sum(at)::bigint AS n FROM starts GROUP BY source HAVING sum(at) > 0),
+     noted AS (INSERT INTO ${s}.notes (source, name, value) SELECT ${noSource}, 'start:' || $1::bigint, json_object_agg(source, n)::text FROM passed HAVING count(*) > 0)
+     INSERT INTO ${s}.totals (sink, source, not_routed) SELECT $1, source, n FROM passed`,
     typeof start === 'number' ? [sink, start] : [sink],
   );
 }

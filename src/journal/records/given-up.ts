@@ -12,6 +12,7 @@ export interface DiscardedRow {
   /** Empty or null where it has none. */
   readonly action: string | null;
   readonly code: string;
+  readonly counted: number;
 }
 
 /** Letters that are deleted and noted down at once: a million of them must not be in memory together. */
@@ -40,11 +41,12 @@ export function discardNotes(
   at: number,
 ): (Discard & { readonly name: string })[] {
   const notes = new Map<string, Discard & { readonly name: string; readonly letters: DiscardedLetter[] }>();
-  for (const { id, sink, source, uid, event_time, action, code } of rows) {
+  for (const { id, sink, source, uid, event_time, action, code, counted } of rows) {
     const key = JSON.stringify([sink, source]);
     const note = notes.get(key) ?? { name: `${noteOf.discarded}${id}`, at, sink, source, filter, letters: [] };
     notes.set(key, note);
-    note.letters.push({ id, uid, eventTime: event_time, code, ...(action !== null && action !== '' && { action }) });
+    const named = action !== null && action !== '' ? { action } : {};
+    note.letters.push({ id, uid, eventTime: event_time, code, ...named, ...(counted === 0 && { replayed: true }) });
   }
   return [...notes.values()];
 }

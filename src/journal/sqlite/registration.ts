@@ -17,7 +17,7 @@ interface Stores {
 /** The names that the journal keeps state for: configured, renamed, forgotten, reset. */
 export function openRegistration(core: Core, stores: Stores): Registration {
   return {
-    register: openRegister(core, stores.offsets),
+    register: openRegister(core, stores),
     formerNames: openFormerNames(core),
     ...openRename(core),
     forgetSink: openForget(core, stores),
@@ -26,10 +26,11 @@ export function openRegistration(core: Core, stores: Stores): Registration {
 }
 
 /** Gives new sinks their starting offsets and finds orphans and changed identities. */
-function openRegister(core: Core, offsets: OffsetStore): Registration['register'] {
+function openRegister(core: Core, stores: Stores): Registration['register'] {
   const { db, writer, changes } = core;
   const putSources = openPutSources(core);
-  const putSinks = openPutSinks(core, offsets);
+  const { offsets } = stores;
+  const putSinks = openPutSinks(core, stores);
   const orphanSinks = db.prepare('SELECT id, name FROM sinks WHERE configured = 0 ORDER BY name');
   const orphanSources = db.prepare('SELECT name FROM sources WHERE configured = 0 ORDER BY name');
   const pending = (sink: number): number => offsets.lanes(sink).reduce((sum, lane) => sum + lane.pending, 0);
@@ -63,7 +64,7 @@ function openPutSources({ db, names }: Core) {
     });
 }
 
-function openPutSinks({ db, names, clock }: Core, offsets: OffsetStore) {
+function openPutSinks({ db, names, clock }: Core, { offsets, state }: Stores) {
   const update = db.prepare('UPDATE sinks SET configured = 1, type = ?, when_full = ? WHERE id = ?');
   const insert = db.prepare('INSERT INTO sinks (name, type, when_full, configured, created) VALUES (?, ?, ?, 1, ?)');
   const lanes = db.prepare('SELECT source, kind, appended FROM lanes');
@@ -76,10 +77,13 @@ function openPutSinks({ db, names, clock }: Core, offsets: OffsetStore) {
         return [];
       }
       const id = Number(insert.run(name, type, whenFull, clock.now()).lastInsertRowid);
+      const passed: Record<number, number> = {};
       for (const lane of all<{ source: number; kind: number; appended: number }>(lanes)) {
-        // What lies before its start was never meant for this sink; the balance says so.
-        offsets.pass(id, lane.source, lane.kind, startOf(lane, start), 'not_routed');
+        // What lies before its start was never meant for this sink; the balance says so, and a note how much of it that is.
+        const records = offsets.pass(id, lane.source, lane.kind, startOf(lane, start), 'not_routed');
+        if (records > 0) passed[lane.source] = (passed[lane.source] ?? 0) + records;
       }
+      if (Object.keys(passed).length > 0) state.putNote(noSource, `start:${id}`, passed);
       return [{ id, name }];
     });
 }

@@ -74,7 +74,10 @@ function reading({
   seen,
   state,
   ledger,
-}: Stores): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'noteOfAll' | 'windows' | 'connectorText' | 'ledger' | 'stored'> {
+}: Stores): Pick<
+  Journal,
+  'seen' | 'checkpoint' | 'note' | 'noteOfAll' | 'windows' | 'connectorText' | 'ledger' | 'stored' | 'sinkStarts'
+> {
   const connector = core.db.prepare('SELECT text FROM connectors WHERE hash = ?');
   return {
     seen: async (source, entries) => seen.lookup(source, entries),
@@ -85,6 +88,7 @@ function reading({
     connectorText: async (hash) => one<{ text: string }>(connector, hash)?.text,
     ledger: async () => ledger.ledger(),
     stored: async () => ledger.stored(),
+    sinkStarts: async () => ledger.sinkStarts(),
   };
 }
 

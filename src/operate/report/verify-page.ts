@@ -15,11 +15,21 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
     .filter(([, events]) => events > 0)
     .map(
       ([name, events]) =>
-        `${events} events of ${source} were discarded, skipped or abandoned at ${name} (all time): their ids are not kept, so its "delivered" may include some`,
+        `${events} events of ${source} were skipped, abandoned or discarded at ${name} (all time): their ids are not kept, so its "delivered" may include some`,
     );
+  const early = Object.entries(report.unproven)
+    .filter(([, events]) => events > 0)
+    .map(([name, events]) => `${are(events, 'from before')} sink ${name} was there: whether its start gave it them is not known`);
+  const left = Object.entries(report.not_routed)
+    .filter(([, events]) => events > 0)
+    .map(([name, events]): Conclusion => {
+      const text = `${events} events of ${source} were not routed to ${name} (all time: by a filter, or from before it was there); its "delivered" goes by the filter of now`;
+      return { level: 'plain', text };
+    });
   const warnings = [
     ...goneOf(report),
     ...given,
+    ...early,
     ...(late > 0 ? [`${are(late, 'late')}; the overlap or the sweep will still collect them`] : []),
     ...(toCome > 0 ? [`${are(toCome, 'not collected yet')}; live collection brings them`] : []),
     ...(not_comparable > 0
@@ -30,9 +40,9 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
   ].map((text): Conclusion => ({ level: 'warning', text }));
   const behind = `${are(overdue, 'overdue')}: since the start of the source, and no poll has brought them; see why in "penstock status"`;
   const unseen = `at least ${not_shown} were not shown: the vendor counts more than its pages hold, or cuts its replies off, however small the range; ask the vendor`;
-  const early = `${are(before_start, 'never collected')}: from before the start of the source; --repair or "penstock backfill ${source}" collects them`;
-  const errors = [...(before_start > 0 ? [early] : []), ...(overdue > 0 ? [behind] : []), ...(not_shown > 0 ? [unseen] : [])];
-  return [...warnings, ...errors.map((text): Conclusion => ({ level: 'error', text })), lastOf(report)];
+  const before = `${are(before_start, 'never collected')}: from before the start of the source; --repair or "penstock backfill ${source}" collects them`;
+  const errors = [...(before_start > 0 ? [before] : []), ...(overdue > 0 ? [behind] : []), ...(not_shown > 0 ? [unseen] : [])];
+  return [...left, ...warnings, ...errors.map((text): Conclusion => ({ level: 'error', text })), lastOf(report)];
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -109,16 +119,18 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
 
 const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c2429}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .8rem;text-align:right;border-bottom:1px solid #dde3e7}th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto}svg text{font-size:9px;fill:#56646c}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 1.1em}.verdict{font-size:1.2rem;font-weight:600}.error{color:#c0392b}.warning{color:#8a5a00}.good{color:#2b7a4b}`;
 
+/** What became of the collected events at each sink. */
+export const sinkColumns = ['sink', 'delivered', 'dead-lettered', 'pending', 'discarded', 'unproven'] as const;
+
+export function sinkRows({ delivered, dead_lettered, pending, discarded, unproven }: VerifyReport): (string | number)[][] {
+  const columns = [delivered, dead_lettered, pending, discarded, unproven];
+  return Object.keys(delivered).map((name) => [name, ...columns.map((counts) => counts[name] ?? 0)]);
+}
+
 /** The report as one self-contained HTML page with a chart per day: no script, nothing fetched. */
 export function verifyPage(report: VerifyReport): string {
   const conclusions = conclusionsOf(report).map(({ level, text }) => `<p class="verdict ${level}">${escape(text)}</p>`);
   const key = parts.map(({ color, label }) => `<span style="background:${color}"></span>${label}`).join('');
-  const sinks = Object.keys(report.delivered).map((name) => [
-    name,
-    report.delivered[name] ?? 0,
-    report.dead_lettered[name] ?? 0,
-    report.pending[name] ?? 0,
-  ]);
   const days = report.days.map((day) => [
     day.day,
     day.vendor,
@@ -136,7 +148,7 @@ export function verifyPage(report: VerifyReport): string {
 This accounts for every event that the API returned; what a vendor does not return, nobody can verify.</p>
 ${conclusions.toReversed().join('\n')}
 <p class="key">${key}</p>${chart(report.days)}
-<h2>Delivered</h2>${table(['sink', 'delivered', 'dead-lettered', 'pending'], sinks)}
+<h2>Delivered</h2>${table(sinkColumns, sinkRows(report))}
 <h2>Per day</h2>${table(['day (UTC)', 'vendor', 'collected', 'excluded', 'late', 'missing', 'never collected'], days)}
 </body></html>
 `;

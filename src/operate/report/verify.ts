@@ -2,10 +2,10 @@ import { silentLog } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
 import { Budgets, type ComparedRecord, compareRange } from '../../collect/index.ts';
 import type { Config, SourceConfig } from '../../config/config.ts';
-import { compileActionFilter } from '../../event/action-key.ts';
-import type { Journal, Lane } from '../../journal/journal.ts';
+import type { Journal } from '../../journal/journal.ts';
 import { openReader, plainUserAgent, userAgentOf } from '../../runtime/open-runtime.ts';
-import type { RunningSink, RunningSource } from '../../runtime/runtime.ts';
+import type { RunningSource } from '../../runtime/runtime.ts';
+import { type SinkSettings, type SinkView, type SourceSettings, viewSinks } from './verify-sinks.ts';
 
 /** What one day of the range came to; `day` is a UTC date. */
 export interface VerifiedDay {
@@ -49,13 +49,16 @@ export interface VerifyReport {
   readonly delivered: Readonly<Record<string, number>>;
   readonly dead_lettered: Readonly<Record<string, number>>;
   readonly pending: Readonly<Record<string, number>>;
-  /** What the sink's ledger counts of the source as discarded, skipped or abandoned, of all time: no ids are kept of these, so `delivered` may hold some. */
+  /** Dead letters that somebody discarded. */
+  readonly discarded: Readonly<Record<string, number>>;
+  /** From before the sink was there: whether it was given them, as by its `start`, nobody noted. */
+  readonly unproven: Readonly<Record<string, number>>;
+  /** What the sink's ledger counts of the source as not routed, of all time: `delivered` goes by the filter of now. */
+  readonly not_routed: Readonly<Record<string, number>>;
+  /** What the sink's ledger counts of the source as skipped, abandoned, or discarded without its id, of all time: `delivered` may hold some. */
   readonly given_up: Readonly<Record<string, number>>;
   readonly days: readonly VerifiedDay[];
 }
-
-type SourceSettings = RunningSource['settings'];
-type SinkSettings = RunningSink['settings'];
 
 interface Verified {
   readonly source: SourceSettings;
@@ -82,81 +85,6 @@ function outcomeOf(record: ComparedRecord): Outcome {
   return record.coverage === 'open' ? 'late' : 'missing';
 }
 
-/** OCSF captions to severity_id, as far as tables use them. */
-const severityIds: Readonly<Record<string, number>> = { Informational: 1, Low: 2, Medium: 3, High: 4, Critical: 5, Fatal: 6 };
-const letterPage = 1000;
-const readLimit = 2000;
-
-async function lettersOf(
-  journal: Journal,
-  sink: string,
-  source: string,
-  range: { from: number; to: number },
-): Promise<Set<string>> {
-  const uids = new Set<string>();
-  for (let after: number | undefined; ; ) {
-    const letters = await journal.deadLetters({ sink, source, ...range }, letterPage, after);
-    // An event that had been settled before its replay was refused counts as what it was then, as in the ledger.
-    for (const { record, replayed } of letters) if (replayed !== true) uids.add(record.uid);
-    after = letters.at(-1)?.id;
-    if (letters.length < letterPage) return uids;
-  }
-}
-
-async function pendingOf(journal: Journal, sink: string, source: string): Promise<Set<string>> {
-  const uids = new Set<string>();
-  const lanes = (await journal.lanes(sink)).filter(({ lane }) => lane.source === source && lane.kind !== 'replay');
-  for (const { lane, offset } of lanes) {
-    for await (const uid of unsettled(journal, sink, lane, offset)) uids.add(uid);
-  }
-  return uids;
-}
-
-async function* unsettled(
-  journal: Journal,
-  sink: string,
-  lane: Lane,
-  from: Parameters<Journal['read']>[2],
-): AsyncGenerator<string> {
-  for (let after = from; ; ) {
-    const pages = await journal.read(sink, lane, after, readLimit);
-    for (const { records } of pages) for (const { uid } of records) yield uid;
-    const last = pages.at(-1)?.positions.at(-1);
-    if (last === undefined) return;
-    after = last;
-  }
-}
-
-/** True when a sink takes records of this action, as far as its action filters say. */
-function takes({ filter }: SinkSettings, source: SourceSettings): (key: string | undefined) => boolean {
-  const takesAction = compileActionFilter(filter);
-  const severe = filter.min_severity;
-  const severities = new Map(source.connector.actions.map(({ key, severity }) => [key, severityIds[severity] ?? 0]));
-  return (key) => {
-    if (key === undefined) return true;
-    return takesAction(key) && (severe === undefined || (severities.get(key) ?? severe) >= severe);
-  };
-}
-
-interface SinkView {
-  readonly name: string;
-  readonly takes: (key: string | undefined) => boolean;
-  readonly pending: ReadonlySet<string>;
-  readonly letters: ReadonlySet<string>;
-}
-
-async function viewSinks({ sinks, source, deps: { journal }, from, to }: VerifySettings): Promise<SinkView[]> {
-  const routed = sinks.filter(({ sources }) => sources?.includes(source.name) !== false);
-  return await Promise.all(
-    routed.map(async (sink) => ({
-      name: sink.name,
-      takes: takes(sink, source),
-      pending: await pendingOf(journal, sink.name, source.name),
-      letters: await lettersOf(journal, sink.name, source.name, { from, to }),
-    })),
-  );
-}
-
 class Tally {
   readonly totals: Record<Outcome, number> = {
     collected: 0,
@@ -173,6 +101,8 @@ class Tally {
     delivered: {} as Record<string, number>,
     dead_lettered: {} as Record<string, number>,
     pending: {} as Record<string, number>,
+    discarded: {} as Record<string, number>,
+    unproven: {} as Record<string, number>,
   };
   readonly #met = new Set<string>();
 
@@ -201,33 +131,28 @@ class Tally {
     if (outcome === 'never_collected' && record.isBeforeStart) this.beforeStart += 1;
     if (outcome !== 'collected') return;
     for (const view of views.filter((sink) => sink.takes(record.actionKey))) {
-      const state = view.pending.has(record.uid) ? 'pending' : view.letters.has(record.uid) ? 'dead_lettered' : 'delivered';
-      const column = this.sinks[state];
+      const column = this.sinks[stateOf(record, view)];
       column[view.name] = (column[view.name] ?? 0) + 1;
     }
   }
 }
 
+/** Nothing was received before it happened. */
+function stateOf({ uid, time = Number.NEGATIVE_INFINITY }: ComparedRecord, view: SinkView): keyof Tally['sinks'] {
+  if (view.pending.has(uid)) return 'pending';
+  if (view.letters.has(uid)) return 'dead_lettered';
+  if (view.discarded.has(uid)) return 'discarded';
+  return view.since !== undefined && time <= view.since ? 'unproven' : 'delivered';
+}
+
 const sum = (counts: Readonly<Record<Outcome, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);
-
-async function givenUpOf(
-  { deps: { journal }, source }: VerifySettings,
-  views: readonly SinkView[],
-): Promise<Record<string, number>> {
-  const { rows } = await journal.ledger();
-  const counts = rows
-    .filter((row) => row.source === source.name)
-    .map(({ sink, totals: { discarded, skipped, abandoned } }) => [sink, discarded + skipped + abandoned] as const);
-  const bySink = new Map(counts);
-  return Object.fromEntries(views.map(({ name }) => [name, bySink.get(name) ?? 0]));
-}
 
 function reportOf(
   { source, from, to, deps: { seams } }: VerifySettings,
   tally: Tally,
   notShown: number,
-  givenUp: VerifyReport['given_up'],
+  views: readonly SinkView[],
 ): VerifyReport {
   const days = [...tally.days]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -249,7 +174,8 @@ function reportOf(
     before_start: tally.beforeStart,
     not_shown: notShown,
     ...tally.sinks,
-    given_up: givenUp,
+    not_routed: Object.fromEntries(views.map(({ name, notRouted }) => [name, notRouted])),
+    given_up: Object.fromEntries(views.map(({ name, givenUp }) => [name, givenUp])),
     days,
   };
 }
@@ -265,7 +191,7 @@ export function lackingIn({ missing, overdue, before_start, not_shown }: VerifyR
  */
 export async function verify(settings: VerifySettings): Promise<VerifyReport> {
   const { source, deps, from, to, onProgress, signal } = settings;
-  const views = await viewSinks(settings);
+  const views = await viewSinks({ ...settings, journal: deps.journal });
   const tally = new Tally(views);
   let records = 0;
   let notShown = 0;
@@ -275,7 +201,7 @@ export async function verify(settings: VerifySettings): Promise<VerifyReport> {
     records += page.length;
     onProgress(records, page.at(-1)?.time);
   }
-  return reportOf(settings, tally, notShown, await givenUpOf(settings, views));
+  return reportOf(settings, tally, notShown, views);
 }
 
 /** What a source of a configuration is verified with where no daemon runs it; needs its secrets. */

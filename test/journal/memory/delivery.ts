@@ -211,6 +211,7 @@ export function discard(disk: MemoryDisk, filter: LetterFilter): number {
     uid: record.uid,
     event_time: eventTime,
     action,
+    counted: letter.replayed === true ? 0 : 1,
   }));
   for (const { name, ...note } of discardNotes(rows, filter, disk.now()))
     disk.notes.set(` ${name}`, structuredClone(note) as unknown as Json);

@@ -48,7 +48,7 @@ export interface MemoryDisk {
   readonly lanes: Map<string, Entry[]>;
   readonly sources: Map<string, { identity: string | undefined; registered: string | undefined; configured: boolean }>;
   readonly counts: Map<string, Mutable<SourceTotals>>;
-  readonly sinks: Map<string, { configured: boolean }>;
+  readonly sinks: Map<string, { configured: boolean; readonly start?: { readonly at: number; passed: Record<string, number> } }>;
   /** By `sink kind source`. */
   readonly offsets: Map<string, number>;
   /** By `sink source`. */

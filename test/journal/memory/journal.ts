@@ -185,6 +185,12 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
         rows: ledgerRows(disk),
       })),
     stored: () => stepped('stored', () => [...disk.sources.keys()].sort().map((source) => storedOf(disk, source))),
+    sinkStarts: () =>
+      stepped('sinkStarts', () =>
+        [...disk.sinks].flatMap(([sink, { start }]) =>
+          Object.entries(start?.passed ?? {}).map(([source, passed]) => ({ sink, source, at: start?.at ?? 0, passed })),
+        ),
+      ),
     usage: () => ({
       usedBytes: 0,
       maxBytes: 0,

@@ -16,7 +16,7 @@ export function register(
   for (const known of [...disk.sources.values(), ...disk.sinks.values()]) known.configured = false;
   const changedSources = sources.flatMap((source) => registerSource(disk, source));
   const added = sinks.filter(({ name }) => !disk.sinks.has(name));
-  for (const { name } of sinks) disk.sinks.set(name, { configured: true });
+  for (const { name } of sinks) disk.sinks.set(name, { ...disk.sinks.get(name), configured: true });
   for (const sink of added) startSink(disk, sink);
   const orphans = <T extends { configured: boolean }>(known: Map<string, T>): string[] =>
     [...known].flatMap(([name, { configured }]) => (configured ? [] : [name])).sort();
@@ -37,12 +37,16 @@ function registerSource(disk: MemoryDisk, { name, identity }: SourceRegistration
 }
 
 function startSink(disk: MemoryDisk, { name, start }: SinkRegistration): void {
+  const passed: Record<string, number> = {};
+  disk.sinks.set(name, { configured: true, start: { at: disk.now(), passed } });
   for (const [key, entries] of disk.lanes) {
     const isMeant = ({ page }: (typeof entries)[number]): boolean => start === 'oldest' || page.maxTime >= Number(start);
     const first = start === 'now' ? -1 : entries.findIndex(isMeant);
     const offset = first === -1 ? entries.length : first;
     disk.offsets.set(`${name} ${key}`, offset);
-    totalsAt(disk, name, laneOf(key).source).not_routed += offset;
+    const { source } = laneOf(key);
+    totalsAt(disk, name, source).not_routed += offset;
+    if (offset > 0) passed[source] = (passed[source] ?? 0) + offset;
   }
 }
 
@@ -62,6 +66,10 @@ export function renameSource(disk: MemoryDisk, from: string, to: string): void {
   for (const map of [disk.sources, disk.counts, disk.windows, disk.checkpoints, disk.notes, disk.seen])
     renameKeys<unknown>(map, 0, from, to);
   renameKeys(disk.lanes, 1, from, to);
+  for (const { start } of disk.sinks.values()) {
+    const { [from]: passed, ...rest } = start?.passed ?? {};
+    if (start !== undefined && passed !== undefined) start.passed = { ...rest, [to]: passed };
+  }
   renameKeys(disk.totals, 1, from, to);
   renameKeys(disk.offsets, 2, from, to);
   for (const [key, window] of disk.windows) if (window.source === from) disk.windows.set(key, { ...window, source: to });

@@ -72,6 +72,8 @@ class Registrations {
   #start([id, since = Number.NEGATIVE_INFINITY]: Values, text: string): Row[] {
     const { disk } = this.#shared;
     const sink = this.#shared.sinkOf(id);
+    const passed: Record<string, number> = {};
+    disk.sinks.set(sink, { configured: false, start: { at: disk.now(), passed } });
     for (const { source } of this.#shared.sources())
       for (const kind of kinds) {
         const appended = disk.lanes.get(laneKey({ kind, source }))?.length ?? 0;
@@ -80,6 +82,7 @@ class Registrations {
         const at = first === undefined ? appended : first - 1;
         disk.offsets.set(`${sink} ${laneKey({ kind, source })}`, at);
         totalsAt(disk, sink, source).not_routed += at;
+        if (at > 0) passed[source] = (passed[source] ?? 0) + at;
       }
     return done(1);
   }

@@ -73,7 +73,7 @@ function openReading({ db }: Core, search: LetterSearch) {
 
 function openDiscard({ db, clock }: Core, ledger: LedgerStore, search: LetterSearch) {
   const select = db.prepare(
-    `SELECT d.id, k.name AS sink, s.name AS source, d.uid, d.event_time, d.action, d.code FROM json_each(?) AS wanted CROSS JOIN dead_letters d ON d.id = wanted.value
+    `SELECT d.id, k.name AS sink, s.name AS source, d.uid, d.event_time, d.action, d.code, d.counted FROM json_each(?) AS wanted CROSS JOIN dead_letters d ON d.id = wanted.value
      JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source ORDER BY d.id`,
   );
   const remove = db.prepare(

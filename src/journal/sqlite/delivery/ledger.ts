@@ -1,5 +1,5 @@
 import { type SinkTotals, type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../../counts.ts';
-import type { Ledger, LedgerWindow, SkippedRange, StoredRecords } from '../../journal.ts';
+import type { Ledger, LedgerWindow, SinkStart, SkippedRange, StoredRecords } from '../../journal.ts';
 import { kindName } from '../../records/positions.ts';
 import { type StoredRow, storedOf, type WindowRow, windowOf } from '../../records/rows.ts';
 import type { Core } from '../core.ts';
@@ -28,6 +28,7 @@ export function openLedger(core: Pick<Core, 'db' | 'names'>) {
     },
     ledger: openReading(core),
     stored: openStored(core),
+    sinkStarts: openSinkStarts(core),
     /** Windows that touch a range of event time, milliseconds, both inclusive, and those without time. */
     windows(sourceName: string, from: number, to: number): LedgerWindow[] {
       const source = names.source(sourceName);
@@ -35,6 +36,13 @@ export function openLedger(core: Pick<Core, 'db' | 'names'>) {
       return all<WindowRow>(selectWindows, source, from, to).map((row) => windowOf(sourceName, row));
     },
   };
+}
+
+function openSinkStarts({ db }: Pick<Core, 'db'>): () => SinkStart[] {
+  const select = db.prepare(`
+    SELECT k.name AS sink, o.name AS source, k.created AS at, e.value AS passed FROM sinks k JOIN notes n ON n.source = 0 AND n.name = 'start:' || k.id
+    JOIN json_each(n.value) e JOIN sources o ON o.id = CAST(e.key AS INTEGER) ORDER BY k.name, o.name`);
+  return () => all<SinkStart>(select);
 }
 
 function openStored({ db }: Pick<Core, 'db'>): () => StoredRecords[] {
