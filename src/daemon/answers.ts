@@ -12,6 +12,7 @@ import { type Measured, renderMetrics } from '../operate/report/metrics.ts';
 import { withGroups } from '../operate/report/problem-groups.ts';
 import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
 import type { Problem, StatusReport } from '../operate/report/status.ts';
+import { disabledOnes } from '../operate/report/stored-status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import type { Activity } from './activity.ts';
 import { endingCertificates } from './certificates.ts';
@@ -111,7 +112,9 @@ export class Answers {
   }
 
   async #report(ledger: LedgerReport): Promise<StatusReport> {
-    return liveStatus(this.#runtime, await this.#facts(), ledger, await this.#runtime.journal.jobs());
+    const { journal, seams } = this.#runtime;
+    const disabled = await disabledOnes(this.#configuration.current, journal, seams, ledger);
+    return liveStatus(this.#runtime, await this.#facts(), { ledger, jobs: await journal.jobs(), disabled });
   }
 
   async #facts(): Promise<StatusFacts> {
@@ -155,7 +158,8 @@ export class Answers {
 
   /** The status without the database: what this process knows, and what was read last. */
   async #alone(error: PenstockError): Promise<StatusReport> {
-    const own = liveStatus(this.#runtime, await this.#facts(), this.#ledger, []);
+    const read = { ledger: this.#ledger, jobs: [], disabled: { sources: [], sinks: [] } };
+    const own = liveStatus(this.#runtime, await this.#facts(), read);
     const { message: what, fix } = error;
     const journal = { ...own.journal, server: { ...own.journal.server, answers: false } };
     return { ...own, journal, replicas: [], problems: [{ level: 'error', where: 'journal', what, fix }, ...own.problems] };

@@ -196,3 +196,40 @@ itInLongTests('keeps a token across polls, mints once on 401, and takes a rotate
   expect(polls).toBeGreaterThanOrEqual(3);
   expect(daemon.stderr()).not.toMatch(/first-secret|second-secret|token-[123]/);
 });
+
+it('shows beside the running daemon what is not enabled, and what waits for it', async () => {
+  await using vendor = await startAuditApi([record('e-1', 9), record('e-2', 8)]);
+  const source = {
+    connector: 'acme',
+    options: { api_url: vendor.origin, org: 'one', token: 'made-up' },
+    schedule: '1s',
+    start: '1h',
+  };
+  const file = await withConnector({
+    sources: { on: source, off: { ...source, options: { ...source.options, org: 'two' }, enabled: false } },
+    sinks: { out: { type: 'file', path: './out.ndjson' }, later: { type: 'file', path: './later.ndjson', enabled: false } },
+  });
+  const daemon = penstock(['run', '-c', file]);
+  interface Shown extends Status {
+    readonly sinks: { readonly name: string; readonly state: string; readonly pending: number }[];
+  }
+  const asked = async (): Promise<Shown> => {
+    const { stdout } = await command(['status', '--json', '-c', file]);
+    return JSON.parse(stdout) as Shown;
+  };
+
+  await expect
+    .poll(async () => (await asked()).problems.map(({ where, what }) => `${where}: ${what}`), { timeout: patienceMs })
+    .toEqual(['sink later: is not enabled: 2 events wait for it in the journal, which keeps them for as long as that lasts']);
+  const { sources, sinks } = await asked();
+  const told = await command(['ledger', '-c', file]);
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+
+  expect(sources.map(({ name, state }) => [name, state === 'disabled'])).toEqual([
+    ['on', false],
+    ['off', true],
+  ]);
+  expect(sinks.filter(({ name }) => name === 'later')).toMatchObject([{ state: 'disabled', pending: 2 }]);
+  expect(told.code).toBe(0);
+});

@@ -67,8 +67,18 @@ export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'sea
   };
 }
 
+/** What is configured and not enabled. */
+export type Disabled = Pick<StatusReport, 'sources' | 'sinks'>;
+
+/** What was read of the journal of a running daemon. */
+interface Read {
+  readonly ledger: LedgerReport;
+  readonly jobs: readonly Job[];
+  readonly disabled: Disabled;
+}
+
 /** The status of a running daemon, with what was read of its journal. */
-export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerReport, jobs: readonly Job[]): StatusReport {
+export function liveStatus(runtime: Runtime, facts: StatusFacts, { ledger, jobs, disabled }: Read): StatusReport {
   const { journal, seams } = runtime;
   const now = seams.clock.now();
   const report = {
@@ -76,8 +86,8 @@ export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerR
     version: facts.version,
     at: now,
     journal: journalStatus(journal.usage()),
-    sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
-    sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
+    sources: [...[...runtime.sources.values()].map(({ loop }) => loop.status()), ...disabled.sources],
+    sinks: [...[...runtime.sinks.values()].map(({ loop }) => loop.status()), ...disabled.sinks],
     jobs: listedJobs(jobs, now),
     orphan_sinks: facts.orphanSinks,
   };

@@ -114,7 +114,7 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
   );
   const stored = await storedReport(config, journal, seams, ledger, told);
   const liveOf = (sink: string) => reports.flatMap((report) => report.sinks.filter(({ name }) => name === sink));
-  const sinks = stored.sinks.map((one) => (one.state === 'disabled' ? one : folded(one, liveOf(one.name))));
+  const sinks = stored.sinks.map((one) => folded(one, liveOf(one.name)));
   // What only others are configured with is a part of the whole as well.
   const known = { sources: new Set(stored.sources.map(({ name }) => name)), sinks: new Set(sinks.map(({ name }) => name)) };
   const others = {

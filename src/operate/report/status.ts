@@ -130,6 +130,14 @@ function retryFacts(status: SinkStatus, now: number): string {
   return `${since}${pendingFacts(status)}`;
 }
 
+/** The journal keeps what waits for a sink, whether it runs or not. */
+function disabledProblems({ name, state, pending }: SinkStatus): Problem[] {
+  if (state !== 'disabled' || pending === 0) return [];
+  const what = `is not enabled: ${pending} events wait for it in the journal, which keeps them for as long as that lasts`;
+  const fix = 'enable it, or take it out of the configuration if it is to get none of them';
+  return [{ level: 'warning', where: `sink ${name}`, what, fix }];
+}
+
 function sinkProblems(status: SinkStatus, now: number): Problem[] {
   const where = `sink ${status.name}`;
   const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now, pendingFacts(status))];
@@ -207,6 +215,7 @@ export function problemsOf(
     ...journalProblems(report.journal),
     ...report.sources.flatMap((status) => sourceProblems(status, report.at, pauseOf(report.journal))),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
+    ...report.sinks.flatMap(disabledProblems),
     ...eventProblems(report),
     ...orphans,
     ...skipped.filter(({ lastAt }) => report.at - lastAt < skipShownMs).map(skipProblem),

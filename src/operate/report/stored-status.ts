@@ -9,6 +9,7 @@ import type { HoldNote, Journal } from '../../journal/journal.ts';
 import { listedJobs } from './job-status.ts';
 import { journalStatus } from './journal-status.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
+import type { Disabled } from './live-status.ts';
 import { problemsOf, type StatusReport } from './status.ts';
 
 type Holds = ReadonlyMap<string, HoldNote>;
@@ -68,6 +69,25 @@ async function storedSink(
   };
 }
 
+const holdsIn = async (journal: Journal): Promise<Holds> =>
+  new Map((await journal.holds()).map(({ kind, name, hold }) => [`${kind} ${name}`, hold]));
+
+/** What a daemon does not run because it is not enabled, as the journal knows it. */
+export async function disabledOnes(
+  { sources, sinks }: Config,
+  journal: Journal,
+  { clock }: Seams,
+  ledger: LedgerReport,
+): Promise<Disabled> {
+  const off = { sources: sources.filter(({ enabled }) => !enabled), sinks: sinks.filter(({ enabled }) => !enabled) };
+  if (off.sources.length + off.sinks.length === 0) return { sources: [], sinks: [] };
+  const [holds, now] = [await holdsIn(journal), clock.now()];
+  return {
+    sources: await Promise.all(off.sources.map((source) => storedSource(source, journal, ledger, holds, now))),
+    sinks: await Promise.all(off.sinks.map((sink) => storedSink(sink, journal, ledger, holds, now))),
+  };
+}
+
 /** The status from the journal alone, when no daemon runs. */
 export async function storedStatus(config: Config, journal: Journal, seams: Seams): Promise<StatusReport> {
   const ledger = await readLedger(journal);
@@ -84,7 +104,7 @@ export async function storedReport(
   told: ReadonlyMap<string, SourceStatus> = new Map(),
 ): Promise<Omit<StatusReport, 'problems'>> {
   const now = clock.now();
-  const holds: Holds = new Map((await journal.holds()).map(({ kind, name, hold }) => [`${kind} ${name}`, hold]));
+  const holds = await holdsIn(journal);
   const sources = await Promise.all(
     config.sources.map(async (source) => told.get(source.name) ?? storedSource(source, journal, ledger, holds, now)),
   );

@@ -31,14 +31,14 @@ const replica = (name: string, times: Partial<Replica>, sources: readonly object
   report: { sources, sinks },
 });
 
-/** What is shown of these replicas to who asks with a file that names nothing. */
-async function shown(replicas: readonly Replica[], missing: readonly MissingReplica[] = []) {
+/** What is shown of these replicas to who asks with a file that names these sinks. */
+async function shown(replicas: readonly Replica[], missing: readonly MissingReplica[] = [], sinks: readonly object[] = []) {
   await using journal = await temporaryJournal();
   await journal.register([source('t')], [sink('extra')]);
   await journal.append(commitOf('t', someRecords(3)));
   const ownership = { ...ownsEverything, replicas: () => Promise.resolve(replicas), missing: () => Promise.resolve(missing) };
   const shared = { ...journal, ownership };
-  return sharedStatus({ sources: [], sinks: [] } as unknown as Config, shared, { ...systemSeams(), clock: virtualClock(now) });
+  return sharedStatus({ sources: [], sinks } as unknown as Config, shared, { ...systemSeams(), clock: virtualClock(now) });
 }
 
 it('shows what only other replicas are configured with, who has it, and what it waits for', async () => {
@@ -86,6 +86,19 @@ it('calls no sink an orphan that is disabled elsewhere, or that a missing replic
 
   expect([without, disabled].map(({ orphan_sinks: all }) => all)).toEqual([['extra'], []]);
   expect(orphan_sinks).toEqual([]);
+});
+
+it('says that events wait for a sink that is not enabled only where no replica delivers to it', async () => {
+  const extra = { name: 'extra', type: 'file', enabled: false };
+  const one = replica('one', { disabledSinks: ['extra'] }, [], []);
+  const two = replica('two', { sinks: ['extra'] }, [], [{ ...quietSink, name: 'extra', state: 'idle' }]);
+
+  const nowhere = await shown([one], [], [extra]);
+  const elsewhere = await shown([one, two], [], [extra]);
+
+  const said = [nowhere, elsewhere].map(({ problems }) => problems.filter(({ what }) => what.startsWith('is not enabled')));
+  expect(said).toMatchObject([[{ where: 'sink extra', what: expect.stringContaining('3 events wait for it') as string }], []]);
+  expect(elsewhere.sinks).toMatchObject([{ name: 'extra', state: 'idle', pending: 3 }]);
 });
 
 it('names who is missing, as long as somebody lives', async () => {
