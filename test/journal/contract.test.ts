@@ -379,6 +379,16 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     await expect(journal.renameSource('s', 't')).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED' });
   });
 
+  it('knows under which names a source was read that are not configured any more', async () => {
+    await using journal = await (await place())();
+    const [one, two] = [{ tenant: 'one' }, { tenant: 'two' }];
+    await journal.register([source('old', one), source('other', two), source('beside', one)], [sink('a')]);
+    await journal.register([source('beside', one), source('new', one)], [sink('a')]);
+
+    expect([await journal.formerNames('new'), await journal.formerNames('other')]).toEqual([['old'], []]);
+    expect(await journal.formerNames('nobody')).toEqual([]);
+  });
+
   it('knows what a sink was not given because it had been collected before', async () => {
     const open = await place(seamsAt(42));
     const journal = await open();

@@ -53,7 +53,9 @@ function startSink(disk: MemoryDisk, { name, start }: SinkRegistration): void {
 export function formerNames({ sources }: MemoryDisk, source: string): string[] {
   const identity = sources.get(source)?.identity;
   if (identity === undefined) return [];
-  return [...sources].flatMap(([name, one]) => (one.identity === identity && !one.configured ? [name] : [])).sort();
+  return [...sources]
+    .flatMap(([name, one]) => (one.identity === identity && !one.configured && name !== source ? [name] : []))
+    .sort();
 }
 
 export function renameSource(disk: MemoryDisk, from: string, to: string): void {
