@@ -36,7 +36,7 @@ export async function readBlock(
   const filled = await interpolate(raw, doc, at, from);
   const value = isObject(filled.value) ? filled.value : {};
   const secrets = secretsIn(value, schema.json, at);
-  for (const { text } of secrets) from.secrets.add(text);
+  for (const { text } of secrets) if (!justOrigin.test(text)) from.secrets.add(text);
   const schemaFaults = checkBlock(schema.validate, filled.value, doc, at, filled);
   const carried = [...secrets, ...filledIn(value, at, filled.filled)];
   const faults = [...filled.faults, ...schemaFaults, ...brokenSecrets(carried, doc), ...copiedSecrets(secrets, doc)];
@@ -71,6 +71,9 @@ interface SecretText {
   readonly path: YamlPath;
   readonly text: string;
 }
+
+/** A proxy may be written with a password; without one it is what a person has to see of a connection that fails. */
+const justOrigin = /^https?:\/\/[^/?#@]+\/?$/i;
 
 /** Every text that its schema calls a secret, with its place. */
 function secretsIn(value: unknown, schema: OptionSchema, at: YamlPath): SecretText[] {

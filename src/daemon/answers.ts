@@ -41,7 +41,8 @@ function eldest(replicas: readonly Replica[]): string | undefined {
 function logProblems(log: Log, now: number): Problem[] {
   const loss = lossOf(log);
   if (loss === undefined) return [];
-  const what = `${loss.lines} lines of the log were lost in ${formatDuration(now - loss.since)}: ${loss.reason}; collection and delivery go on`;
+  const lines = loss.lines === 1 ? '1 line of the log was' : `${loss.lines} lines of the log were`;
+  const what = `${lines} lost in ${formatDuration(now - loss.since)}: ${loss.reason}; collection and delivery go on`;
   const fix = 'free space where the log goes, or start whoever reads it again, and then the daemon';
   return [{ level: 'warning', where: 'daemon', what, fix }];
 }

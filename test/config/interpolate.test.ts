@@ -119,6 +119,16 @@ it('remembers secrets wherever they come from', async () => {
   expect(config.secrets.scrub('plain-secret env-secret file-secret org acme')).toBe('[REDACTED] [REDACTED] [REDACTED] org acme');
 });
 
+it('hides no proxy that is written without a password: it is what a connection fails at', async () => {
+  const config = await load(
+    'sources: {}\nsinks:\n  a: { type: splunk_hec, endpoint: https://h.example, token: tok-1234, proxy: "http://proxy.example:3128" }\n  b: { type: splunk_hec, endpoint: https://h.example, token: tok-1234, proxy: "http://u:pass-word@other:3128" }\n',
+  );
+
+  expect(config.secrets.scrub('no connection to http://proxy.example:3128, nor to http://u:pass-word@other:3128')).toBe(
+    'no connection to http://proxy.example:3128, nor to [REDACTED]',
+  );
+});
+
 it('reads a rotated secret again, and complains when it is gone', async () => {
   using certificates = makeCertificates();
   const folder = await temporaryFolder({ key: 'old\n', 'ca.pem': certificates.read('ca.pem') });

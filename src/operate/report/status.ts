@@ -71,13 +71,17 @@ function pauseFacts(status: SourceStatus, now: number): string {
   return `${since}${cursorFacts(status, now)}`;
 }
 
+/** A source that waits for room has failed by it mostly: that is said once. */
+const isToldByPause = ({ state, last_error }: SourceStatus): boolean =>
+  state === 'waiting_for_room' && last_error?.code === 'PEN_JOURNAL_FULL';
+
 function sourceProblems(status: SourceStatus, now: number, pause: Pause): Problem[] {
   const where = `source ${status.name}`;
   const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now, cursorFacts(status, now))];
   const error = status.last_error;
   const failures = status.consecutive_failures;
   const failing: Problem[] =
-    status.hold === undefined && error !== undefined && failures > 0
+    status.hold === undefined && error !== undefined && failures > 0 && !isToldByPause(status)
       ? [
           {
             // A single failure may pass by itself; it is listed all the same, because the table shows the source as failing.

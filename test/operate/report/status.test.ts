@@ -45,7 +45,8 @@ it('never says that all is well when no daemon runs', () => {
 const disk = { is_full: false, lacks_ballast: false, needed_bytes: 4_000_000, volume_bytes: 2000 };
 
 it('says that the disk is full, what goes on meanwhile, and how much to free', () => {
-  const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
+  const last_error = { at: 999_000, code: 'PEN_JOURNAL_FULL', message: 'the disk is full', fix: 'free space on the disk' };
+  const waiting: SourceStatus = { ...source, state: 'waiting_for_room', consecutive_failures: 1, last_error };
   const journal = { ...report.journal, has_room: false, disk: { ...disk, is_full: true } };
 
   const problems = problemsOf({ ...report, journal, sources: [waiting] }, ledger);
