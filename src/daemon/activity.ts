@@ -74,8 +74,9 @@ interface Fill {
 const fewestSeconds = 900;
 
 const fillKeptMs = 30 * 60_000;
-// Nobody's pace lasts that long.
+// Nobody's pace lasts that long; and what came in a minute, a backfill say, tells of no more than an hour.
 const farOffSeconds = 30 * 86_400;
+const mostSpans = 60;
 
 interface ActivitySettings {
   readonly journal: Pick<Journal, 'ledger' | 'note' | 'setNote' | 'usage'>;
@@ -126,7 +127,8 @@ export class Activity implements AsyncDisposable {
     const { usedBytes, maxBytes } = this.#settings.journal.usage();
     const most = Math.min(maxBytes, usedBytes + (freeOnDisk ?? maxBytes));
     const seconds = ((most - last.bytes) / (last.bytes - first.bytes)) * ((last.at - first.at) / 1000);
-    return seconds > farOffSeconds ? undefined : Math.max(0, Math.round(seconds));
+    const isFarOff = seconds > Math.min(farOffSeconds, (mostSpans * (last.at - first.at)) / 1000);
+    return isFarOff ? undefined : Math.max(0, Math.round(seconds));
   }
 
   /** Seconds until a sink has taken what waits for it, or a source has read up to now; undefined while that does not get nearer. */

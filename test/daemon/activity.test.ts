@@ -84,6 +84,18 @@ it('goes on after a restart, counting nothing twice and nothing of the time befo
   expect(new Set((await third.hours()).map(({ collected }) => collected))).toEqual(new Set([0]));
 });
 
+it('foretells from what came in a minute no more than an hour', async () => {
+  const { clock, now, activity } = await setUp();
+  const said: (number | undefined)[] = [];
+  for (const used of [10, 20, 30]) {
+    Object.assign(now, { usedBytes: used, records: used, pending: used });
+    await clock.advance(60_000);
+    said.push(activity.fullInSeconds(undefined));
+  }
+
+  expect(said).toEqual([undefined, 5880, 5820]);
+});
+
 it('forgets what is older than a day', async () => {
   const { clock, now, activity } = await setUp();
   now.collected = 10;
