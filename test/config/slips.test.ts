@@ -134,6 +134,7 @@ it.each([
     valid.replace('8088', '8088\u200b'),
     'it holds a character that is not seen, as web pages have them: type it anew',
   ],
+  ['an endpoint twice, once with a slash', valid.replace(':8088]', ':8088, https://HEC.example.com:8088/]'), 'leave it out'],
 ])('says what to write for %s', async (_name, yaml, fix) => {
   expect(await faultsOf(yaml, { sinkTypes })).toContain(`  fix: ${fix}`);
 });

@@ -17,7 +17,8 @@ export const splunkHec: SinkType = {
   open: (options, context) => Promise.resolve(openSplunkHec(options as SplunkHecOptions, context)),
   check: (options) => {
     const { endpoints, token, index } = options as SplunkHecOptions;
-    return [...endpoints.flatMap((endpoint, at) => endpointFaults(endpoint, at)), ...wordFaults({ token, index })];
+    const faults = endpoints.flatMap((endpoint, at) => endpointFaults(endpoint, at));
+    return [...faults, ...repeatedEndpoints(endpoints), ...wordFaults({ token, index })];
   },
   urls: (options) => (options as SplunkHecOptions).endpoints,
 };
@@ -66,6 +67,15 @@ function wordFaults({ token, index }: Pick<SplunkHecOptions, 'token' | 'index'>)
     ...(/\s/.test(token) ? [['token', 'a token has no blanks', 'copy it again from Splunk'] as const] : []),
     ...(index === plain ? [] : [['index', `"${index}" cannot be the name of an index`, `write ${plain}`] as const]),
   ];
+}
+
+/** The same place in another spelling: with a slash at its end, its usual port, or capitals. */
+function repeatedEndpoints(endpoints: readonly string[]): (readonly [string, string, string])[] {
+  const origins = endpoints.map((endpoint) => new URL(endpoint).origin);
+  return origins.flatMap((origin, at) => {
+    const first = endpoints[origins.indexOf(origin)] ?? '';
+    return first === endpoints[at] ? [] : [[`endpoints.${at}`, `this is the same place as ${first}`, 'leave it out'] as const];
+  });
 }
 
 function endpointFaults(endpoint: string, at: number): (readonly [string, string, string])[] {
