@@ -22,8 +22,8 @@ export const attemptTimeoutMs = 2000;
 /** undici's way to open a socket. */
 export type Connect = buildConnector.connector;
 
-/** Connects to an origin and checks the pin; every fault comes out as a PenstockError with `sent: false`. */
-export function directConnect(tls: LoadedTls): Connect {
+/** Connects to an origin and checks the pin; every fault comes out as a PenstockError with `sent: false`. `what`: before the origin in its words. */
+export function directConnect(tls: LoadedTls, what = ''): Connect {
   const { pin, insecure: _insecure, ...options } = tls;
   // A resumed session does not always carry the peer's certificate, which a pin is compared with.
   const sessions = pin === undefined ? {} : { maxCachedSessions: 0 };
@@ -36,7 +36,7 @@ export function directConnect(tls: LoadedTls): Connect {
     ...options,
   });
   return (target, callback) => {
-    const origin = `${target.protocol}//${target.host ?? target.hostname}`;
+    const origin = `${what}${target.protocol}//${target.host ?? target.hostname}`;
     connect(target, (...[error, socket]) => {
       if (error !== null) return callback(connectFault(error, origin), null);
       const fault = socket instanceof TLSSocket ? pinFault(socket, pin) : undefined;
@@ -48,6 +48,9 @@ export function directConnect(tls: LoadedTls): Connect {
     });
   };
 }
+
+/** Whose connection failed is to be seen: the proxy's, or that of the service behind it. */
+const ofProxy = 'the proxy ';
 
 /** A way through a proxy. */
 export interface Tunnel extends AsyncDisposable {
@@ -67,7 +70,7 @@ export function openTunnel(proxy: Proxy, tls: LoadedTls, clock: Clock): Tunnel {
     const port = target.port === '' ? (secure ? '443' : '80') : target.port;
     const host = isIPv6(target.hostname) ? `[${target.hostname}]` : target.hostname;
     connectThrough(pool, proxy, `${host}:${port}`, clock, (error, httpSocket) => {
-      if (error !== null) callback(connectFault(error, proxy.url.origin), null);
+      if (error !== null) callback(connectFault(error, `${ofProxy}${proxy.url.origin}`), null);
       else if (secure) inside({ ...target, httpSocket }, callback);
       else callback(null, httpSocket);
     });
@@ -77,12 +80,13 @@ export function openTunnel(proxy: Proxy, tls: LoadedTls, clock: Clock): Tunnel {
 
 /** Connects to the proxy itself: the private CA may have signed it, the client certificate and the pin are not for it. */
 export function proxyConnect({ secureContext, insecure }: LoadedTls): Connect {
-  return directConnect({
+  const trust = {
     ...(secureContext === undefined ? {} : { secureContext }),
     rejectUnauthorized: !insecure,
     insecure,
     pin: undefined,
-  });
+  };
+  return directConnect(trust, ofProxy);
 }
 
 const connectThrough = callbackify(openConnect);

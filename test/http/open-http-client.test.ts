@@ -314,6 +314,20 @@ describe('a broken connection', () => {
     expect(fault).toEqual({ code: 'PEN_HTTP_UNREACHABLE', sent: false });
   });
 
+  it.each(['https://api.example.com/', 'http://api.example.com/'])(
+    'names the proxy that nobody listens at, for %s',
+    async (url) => {
+      const listening = await serve(() => undefined);
+      await listening[Symbol.asyncDispose]();
+      const proxy = `http://127.0.0.1:${listening.port}`;
+      await using http = await openHttpClient({ userAgent: 'x', proxy }, systemSeams(), {});
+
+      const said = await http.request(get(url)).catch((error: unknown) => (error as Error).message);
+
+      expect(said).toContain(`no connection to the proxy ${proxy}: `);
+    },
+  );
+
   it.each([
     ['before any byte of the answer', ''],
     ['in the middle of a body', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'],
