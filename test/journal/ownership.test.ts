@@ -434,8 +434,8 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
   });
 
   describe('when a standby is promoted that lacks the last commits', () => {
-    const walked = (prefix: string, cursor: number) => ({
-      ...commitOf('s1', someRecords(100, { prefix })),
+    const walked = (prefix: string, cursor: number, source = 's1') => ({
+      ...commitOf(source, someRecords(100, { prefix })),
       checkpoint: { name: 'live', value: { cursor } },
     });
     const live: Lane = { kind: 'live', source: 's1' };
@@ -471,6 +471,24 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
       expect(await journal.checkpoint('s1', 'live')).toEqual({ cursor: 1 });
       await journal.append(walked('p1-', 1));
       expect(await end()).toEqual([200]);
+    });
+
+    it('begins all of its sources anew that it finds short at the same moment', async () => {
+      const { open, sql } = await shared();
+      // By itself it looks closely after sixty heartbeats only: a minute and a half.
+      const soon = { timeout: 45_000 };
+      await using journal = await open('one', { leaseMs: 120_000 });
+      await register(journal);
+      for (const name of names) for (const page of [0, 1]) await journal.append(walked(`p${page}-${name}-`, page, name));
+      const told = { gained: [] as string[], lost: [] as string[] };
+      journal.ownership.watch({ gained: (of) => void told.gained.push(...of), lost: (of) => void told.lost.push(...of) });
+      await sql(standbyBefore(100));
+
+      const refused = await Promise.all(names.map((name) => refusal(journal.append(walked(`p2-${name}-`, 2, name)))));
+
+      expect(refused).toEqual(names.map(() => 'PEN_JOURNAL_FENCED'));
+      await expect.poll(() => told.gained.toSorted(), soon).toEqual([...names, ...names].toSorted());
+      expect([told.lost.toSorted(), owned(journal)]).toEqual([names.toSorted(), names]);
     });
 
     it('notices also when a settle failed in between', async () => {

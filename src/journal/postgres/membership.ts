@@ -150,6 +150,7 @@ export class Membership implements Ownership {
       // A heartbeat that is under way may say what was before.
       await this.#ticking.catch(() => undefined);
       this.#renewing.delete(source);
+      this.#taken = undefined; // What was taken meanwhile was taken without it.
     }
     await this.tick();
   }
