@@ -44,10 +44,8 @@ it.runIf(hasPostgres())('starts also where the connection to its database breaks
   );
   const seams = systemSeams();
   const config = await readConfig(file, seams);
-  let started = 0;
   const start = async (): Promise<void> => {
     await using _daemon = await openDaemon({ config, seams, log: silentLog(), lockWaitMs: 20_000 });
-    started += 1;
   };
   await start();
   proxy.count();
@@ -57,8 +55,10 @@ it.runIf(hasPostgres())('starts also where the connection to its database breaks
   const parts = 12;
   for (let part = 1; part <= parts; part += 1) {
     proxy.cutAfter('up', Math.ceil((part / (parts + 1)) * up));
-    await start();
+    // A start that had less to say than the one that was counted leaves the cut to the next one.
+    do await start();
+    while (proxy.cuts < part);
   }
 
-  expect([proxy.cuts, started]).toEqual([parts, parts + 2]);
+  expect(proxy.cuts).toBe(parts);
 });
