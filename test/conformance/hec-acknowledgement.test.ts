@@ -1,16 +1,14 @@
 // Indexer acknowledgement, one test per statement, against a HEC that counts ids per channel.
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { systemSeams } from '../../src/base/seams.ts';
 import { decide } from '../../src/deliver/decide.ts';
 import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext } from '../sinks/batches.ts';
 import { hecOptions, hecToken } from '../sinks/hec.ts';
 import { openReceiver, type Receiver, type Reply, type Seen } from '../sinks/http-receiver.ts';
-import { manualClock } from '../sinks/sink-bench.ts';
+import { manualClock, watchedClock } from '../sinks/sink-bench.ts';
 
 const { signal } = new AbortController();
 const quick = { acknowledge: 'require', ack_poll: '15ms', ack_timeout: '5m' } as const;
@@ -200,32 +198,22 @@ it('Outstanding batches are capped: one more is handed back unsent', async () =>
 });
 
 it('A batch that waited for a place while the process stood still is handed back unsent', async () => {
-  const { clock, ...seams } = systemSeams();
-  let stoodMs = 0;
+  const { seams, standStill, timers } = watchedClock();
   const late = Promise.withResolvers<void>();
   await using hec = await openHec({
     post: (id) => (response) =>
       void late.promise.then(() => response.end(JSON.stringify({ text: 'Success', code: 0, ackId: id }))),
   });
-  let timers = 0;
-  const stopped: Clock = {
-    now: () => clock.now(),
-    monotonic: () => clock.monotonic() + stoodMs,
-    timer(ms, callback) {
-      timers += 1;
-      return clock.timer(ms, callback);
-    },
-  };
-  await using context = await openContext({ seams: { ...seams, clock: stopped } });
+  await using context = await openContext({ seams });
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
   const first = sendOne(sink);
   while (hec.posts.length === 0) await turn();
-  const before = timers;
+  const before = timers();
   const second = sendOne(sink);
   // It waits for its place with one.
-  while (timers === before) await turn();
+  while (timers() === before) await turn();
 
-  stoodMs = 60_000;
+  standStill(60_000);
   late.resolve();
 
   expect(await second).toMatchObject({ all: { kind: 'retry', retryAfterMs: 0 } });

@@ -136,3 +136,31 @@ export async function until<T>(
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** The machine's time, which jumps by `standStill`, as for a process that was stopped; says how many timers were asked for, so that a test sees that somebody waits. */
+export function watchedClock(): {
+  readonly seams: Seams;
+  readonly standStill: (ms: number) => void;
+  readonly timers: () => number;
+} {
+  const { clock, ...seams } = systemSeams();
+  let stoodMs = 0;
+  let timers = 0;
+  return {
+    seams: {
+      ...seams,
+      clock: {
+        now: () => clock.now(),
+        monotonic: () => clock.monotonic() + stoodMs,
+        timer(ms, callback) {
+          timers += 1;
+          return clock.timer(ms, callback);
+        },
+      },
+    },
+    standStill(ms) {
+      stoodMs += ms;
+    },
+    timers: () => timers,
+  };
+}

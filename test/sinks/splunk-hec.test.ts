@@ -1,10 +1,13 @@
+import type { ServerResponse } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Pending, Verdicts } from '../../src/sinks/sink.ts';
 import { readAcks, readAnswer } from '../../src/sinks/splunk-hec/answer.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
 import { hecOptions, hecToken, ok } from './hec.ts';
-import { openReceiver, type Reply } from './http-receiver.ts';
+import { openReceiver } from './http-receiver.ts';
+import { watchedClock } from './sink-bench.ts';
 
 const { signal } = new AbortController();
 
@@ -58,7 +61,7 @@ it('settles by id once a poll says true', async () => {
 const eventPath = '/services/collector/event';
 const acknowledging = { acknowledge: 'require', ack_poll: '15ms', ack_timeout: '5m' } as const;
 const atLast = async (result: Verdicts | Pending): Promise<Verdicts> => ('pending' in result ? await result.pending : result);
-const queued = (ackId: number, cookie: string): Reply => ({
+const queued = (ackId: number, cookie: string) => ({
   status: 200,
   headers: { 'set-cookie': cookie },
   body: { text: 'Success', code: 0, ackId },
@@ -85,15 +88,32 @@ it('gives up what is outstanding when the answer to a poll comes from another in
 
 it('sends the second batch of a channel only with the cookie that the first was answered with', async () => {
   let posts = 0;
+  const first = Promise.withResolvers<void>();
+  const answerLate = (response: ServerResponse): void => {
+    const { status, headers, body } = queued(0, 'LB=one');
+    void first.promise.then(() => response.writeHead(status, headers).end(JSON.stringify(body)));
+  };
   const idsIn = (text: string) => (JSON.parse(text) as { acks: number[] }).acks.map((id) => [id, true] as const);
-  await using receiver = await openReceiver(({ path, text }) =>
-    path === eventPath ? queued(posts++, 'LB=one') : { status: 200, body: { acks: Object.fromEntries(idsIn(text)) } },
-  );
-  await using context = await openContext();
+  await using receiver = await openReceiver(({ path, text }) => {
+    if (path !== eventPath) return { status: 200, body: { acks: Object.fromEntries(idsIn(text)) } };
+    posts += 1;
+    return posts === 1 ? answerLate : queued(posts - 1, 'LB=one');
+  });
+  const { seams, timers } = watchedClock();
+  await using context = await openContext({ seams });
   await using sink = openSplunkHec(hecOptions(receiver.url, acknowledging), context);
+  const send = () => sink.send(batchOf(sink, numbered(1)), signal);
 
-  const sent = await Promise.all([1, 2, 3].map(() => sink.send(batchOf(sink, numbered(1)), signal)));
-  await Promise.all(sent.map(atLast));
+  const sent = [send()];
+  while (posts === 0) await turn();
+  for (let count = 0; count < 2; count += 1) {
+    const before = timers();
+    sent.push(send());
+    // Whether it waits for its place or is on its way already: both have a time limit.
+    while (timers() === before) await turn();
+  }
+  first.resolve();
+  await Promise.all((await Promise.all(sent)).map(atLast));
 
   const cookies = receiver.seen.filter(({ path }) => path === eventPath).map(({ headers }) => headers['cookie']);
   expect(cookies).toEqual([undefined, 'LB=one', 'LB=one']);
