@@ -1,6 +1,8 @@
 // A call on a file keeps one of the threads that the whole process shares for as long as the disk takes: for ever, on a share whose server is
 // away. So a place has one call at a time, also when it is opened anew meanwhile, and all places together leave some threads: the rest of the
 // process, which compresses and asks for names in these threads, goes on.
+import { type Clock, deadline } from './clock.ts';
+import { unlessCutOff } from './cut-off.ts';
 
 /** libuv makes so many where nobody says a number. */
 const usualThreads = 4;
@@ -61,4 +63,20 @@ function beginNext(): void {
     busy.add(next.place);
     next.begin();
   }
+}
+
+/** What a call on a place gives; undefined without an answer in time, whereupon the call goes on. However often it is made, the place keeps one thread. */
+export async function answerInTime<T>(
+  place: string,
+  call: () => Promise<T>,
+  clock: Clock,
+  longestMs: number,
+): Promise<T | undefined> {
+  using limit = deadline(clock, longestMs);
+  const turn = await takeFileTurn(place, limit.signal).catch(() => undefined);
+  if (turn === undefined) return undefined;
+  return await unlessCutOff(
+    call().finally(() => turn[Symbol.dispose]()),
+    limit.signal,
+  );
 }

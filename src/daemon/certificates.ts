@@ -1,5 +1,6 @@
 // Certificates that end. Whoever they are shown to refuses us then, all at once, and nobody has told before.
 import { sleep } from '../base/clock.ts';
+import { answerInTime } from '../base/file-turns.ts';
 import type { Log } from '../base/log.ts';
 import { validityOf } from '../base/pem.ts';
 import { formatDuration } from '../base/quantity.ts';
@@ -65,6 +66,9 @@ function endOf(text: string, kind: Use['kind']): Ending | undefined {
   return kind === 'authority' ? all.at(-1) : all[0];
 }
 
+/** A share whose server is away answers never, and whoever asks for the status waits. */
+const longestMs = 2000;
+
 /** Certificates, each once for whoever uses it, that have ended or will soon. What cannot be read is told where it is used. */
 export async function endingCertificates(
   config: UsedConfig,
@@ -72,9 +76,9 @@ export async function endingCertificates(
 ): Promise<readonly Problem[]> {
   const uses = allUses(config);
   const paths = [...new Set(uses.map(({ path }) => path))];
-  const texts = new Map(
-    await Promise.all(paths.map(async (path) => [path, await files.readFile(path, 'latin1').catch(() => '')] as const)),
-  );
+  const read = (path: string): Promise<string | undefined> =>
+    answerInTime(path, () => files.readFile(path, 'latin1'), clock, longestMs).catch(() => undefined);
+  const texts = new Map(await Promise.all(paths.map(async (path) => [path, await read(path)] as const)));
   const now = clock.now();
   return uses.flatMap(({ where, path, kind }): Problem[] => {
     const { from, to } = endOf(texts.get(path) ?? '', kind) ?? { from: 0, to: Number.POSITIVE_INFINITY };

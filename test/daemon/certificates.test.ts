@@ -105,6 +105,24 @@ it('says nothing of a file that cannot be read: whoever uses it does', async () 
   expect(await endingCertificates(config, seams)).toEqual([]);
 });
 
+it('waits for no file whose disk stands still, and keeps one call on it under way', async () => {
+  const { made, tls, seams, clock } = certificates(hour);
+  const asked: string[] = [];
+  const stuck = made.path('stuck.pem');
+  const readFile = (path: string) => {
+    asked.push(path);
+    return path === stuck ? new Promise<never>(() => undefined) : Promise.resolve(made.read('ca.pem'));
+  };
+  const files = { readFile } as unknown as typeof seams.files;
+  const config = configOf({ sinks: [block('share', { ca_file: stuck }), block('soc', { ca_file: tls.ca_file })] });
+  const look = () => clock.until(endingCertificates(config, { clock, files }));
+
+  const found = [await look(), await look()];
+
+  expect(found.map((problems) => problems.map(({ where }) => where))).toEqual([['sink soc'], ['sink soc']]);
+  expect(asked).toEqual([stuck, tls.ca_file, tls.ca_file]);
+});
+
 it('logs a file once for all that use it, again once it has ended, and no more once it is renewed', async () => {
   const { made, tls, seams, clock } = certificates(2 * minute + 30_000);
   const lines: { msg: string; level: number; what: string }[] = [];

@@ -8,12 +8,19 @@ import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres
 import { journalOptions, sink, source } from './fixture.ts';
 import { postgresEngine } from './places.ts';
 
-it.runIf(hasPostgres())('goes through the sinks for what is marked wrongly, and through no list of sources', async () => {
+/** A journal in PostgreSQL whose upkeep comes soon. */
+async function openHasty() {
   const url = (await postgresUrl()) ?? '';
   const schema = temporarySchema(url);
   const engine = postgresEngine(url, schema);
   const seams = { ...systemSeams(), clock: hastyClock(5) };
-  await using journal = await openPostgres(engine, { ...journalOptions(''), engine, seams, log: silentLog() });
+  const journal = await openPostgres(engine, { ...journalOptions(''), engine, seams, log: silentLog() });
+  return { url, schema, journal, [Symbol.asyncDispose]: () => journal[Symbol.asyncDispose]() };
+}
+
+it.runIf(hasPostgres())('goes through the sinks for what is marked wrongly, and through no list of sources', async () => {
+  await using hasty = await openHasty();
+  const { url, schema, journal } = hasty;
   await journal.register([source('s')], [sink('a')]);
   const sql = (text: string) =>
     onServer(url, async (client) => (await client.query(text.replaceAll('{s}', schema))).rows as Record<string, unknown>[]);
@@ -31,11 +38,8 @@ it.runIf(hasPostgres())('goes through the sinks for what is marked wrongly, and 
 });
 
 it.runIf(hasPostgres())('takes over from a replica that died before the clock of the server was set back', async () => {
-  const url = (await postgresUrl()) ?? '';
-  const schema = temporarySchema(url);
-  const engine = postgresEngine(url, schema);
-  const seams = { ...systemSeams(), clock: hastyClock(5) };
-  await using journal = await openPostgres(engine, { ...journalOptions(''), engine, seams, log: silentLog() });
+  await using hasty = await openHasty();
+  const { url, schema, journal } = hasty;
   await journal.register([source('s')], [sink('a')]);
   await onServer(url, (client) =>
     client.query(`INSERT INTO ${schema}.members (id, name, expires, host, version) VALUES ('two~1', 'two', now() + interval '3 hours', 'h', '1');
