@@ -10,6 +10,7 @@ import { groupProblems } from '../../src/operate/report/problem-groups.ts';
 import type { Problem } from '../../src/operate/report/status.ts';
 import { itInLongTests } from '../thorough.ts';
 import { chromium, openTab, type Tab } from './browser.ts';
+import { operationsOf } from './operations.ts';
 import { badNight, hostile, reportOf, sink, source } from './page-report.ts';
 
 it('may run nothing but its own script and style, and ask nobody but its own server', () => {
@@ -41,16 +42,13 @@ async function openScene(): Promise<Scene> {
     dataDir,
     seams: systemSeams(),
     log: silentLog(),
-    operations: {
-      notReady: () => [],
-      status: () => Promise.resolve({}),
-      metrics: () => Promise.resolve(''),
+    operations: operationsOf({
       overview: () => Promise.resolve(report),
       act: (action) => {
         asked.push(action);
         return Promise.resolve(`sink ${action.name} tries again now`);
       },
-    },
+    }),
   });
   const token = (await readFile(join(dataDir, 'admin.token'), 'utf8')).trim();
   const tab = await openTab(`${server.url}/`);

@@ -8,13 +8,13 @@ import os from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import type { AdminOperations } from '../../src/admin/index.ts';
 import { type AdminSettings, startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { makeSelfSigned } from '../http/certificates.ts';
 import { loudLog } from '../loud-log.ts';
 import { virtualClock } from '../virtual-clock.ts';
+import { operationsOf } from './operations.ts';
 
 interface Running {
   readonly url: string;
@@ -28,19 +28,9 @@ async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-function operationsOf(notReady: readonly string[]): AdminOperations {
-  return {
-    notReady: () => notReady,
-    status: () => Promise.resolve({ running: true }),
-    metrics: () => Promise.resolve('penstock_up 1\n'),
-    overview: () => Promise.resolve({ status: {} }),
-    act: () => Promise.resolve(undefined),
-  };
-}
-
 async function run(change: Partial<AdminSettings> = {}, notReady: readonly string[] = []): Promise<Running> {
   const dataDir = change.dataDir ?? (await temporaryFolder());
-  const operations = operationsOf(notReady);
+  const operations = operationsOf({ notReady: () => notReady });
   const server = await startAdmin({
     listen: { host: '127.0.0.1', port: 0 },
     metrics: 'open',
@@ -180,7 +170,7 @@ it.each([
     asked.push(one);
     return Promise.resolve('it is begun');
   };
-  const { url, token } = await run({ operations: { ...operationsOf([]), act } });
+  const { url, token } = await run({ operations: { ...operationsOf(), act } });
   const headers = { origin: url, authorization: `Bearer ${token}` };
 
   const answers = [
@@ -356,13 +346,7 @@ it('closes the longest idle connection first, and none that is being answered', 
     return { running: true };
   };
   const { url, token } = await run({
-    operations: {
-      notReady: () => [],
-      metrics: () => Promise.resolve(''),
-      overview: () => Promise.resolve({}),
-      act: () => Promise.resolve(undefined),
-      status,
-    },
+    operations: operationsOf({ status }),
   });
 
   const asked = ask(url, '/status', { headers: { authorization: `Bearer ${token}` } });

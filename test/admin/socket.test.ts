@@ -9,6 +9,7 @@ import { findDaemon } from '../../src/admin/client.ts';
 import { type AdminSettings, startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { operationsOf } from './operations.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -23,13 +24,7 @@ async function start(dataDir: string, change: Partial<AdminSettings> = {}): Prom
     listen: undefined,
     metrics: 'open',
     dataDir,
-    operations: {
-      notReady: () => [],
-      status: () => Promise.resolve({ running: true }),
-      metrics: () => Promise.resolve('up 1\n'),
-      overview: () => Promise.resolve({ status: {} }),
-      act: () => Promise.resolve(undefined),
-    },
+    operations: operationsOf({ metrics: () => Promise.resolve('up 1\n') }),
     seams: systemSeams(),
     log: silentLog(),
     ...change,

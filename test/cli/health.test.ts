@@ -5,6 +5,7 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { operationsOf } from '../admin/operations.ts';
 import { penstock } from './terminal.ts';
 
 beforeAll(() => {
@@ -21,13 +22,7 @@ async function running(): Promise<{ readonly file: string; readonly dataDir: str
     listen: undefined,
     metrics: 'open',
     dataDir,
-    operations: {
-      notReady: () => [],
-      status: () => Promise.resolve(status),
-      metrics: () => Promise.resolve(''),
-      overview: () => Promise.resolve({}),
-      act: () => Promise.resolve(undefined),
-    },
+    operations: operationsOf({ status: () => Promise.resolve(status) }),
     seams: systemSeams(),
     log: silentLog(),
   });
