@@ -1,6 +1,6 @@
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { type Journal, type Lane, openJournal, type Position, type StoredPage } from '../../src/journal/index.ts';
@@ -141,6 +141,63 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     await moveToDatabase({ dataDir, ...options });
 
     await using journal = await open(engine);
+    expect(await seenOf(journal)).toEqual(before);
+  });
+
+  it('is copied anew into a schema that belongs to somebody else', async () => {
+    const { dataDir, engine, options, open, sql, before } = await prepared();
+    const role = `role_${engine.schema}`;
+    await sql(`CREATE ROLE ${role} LOGIN; CREATE SCHEMA {s}; GRANT USAGE, CREATE ON SCHEMA {s} TO ${role}`);
+    onTestFinished(() => sql(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`));
+    const poor = { ...engine, url: engine.url.replace('//penstock@', `//${role}@`) };
+    const first = await open(poor);
+    await fill(first);
+    await first[Symbol.asyncDispose]();
+    await sql("UPDATE {s}.meta SET moved = 'unfinished'");
+
+    await moveToDatabase({ dataDir, ...options, engine: poor });
+
+    await using journal = await open(poor);
+    expect(await seenOf(journal)).toEqual(before);
+  });
+
+  it('that was cut off while it was copied into a file is in use again where that fails, and may go elsewhere', async () => {
+    const { dataDir, engine, options, open, sql, before } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+    await sql("UPDATE {s}.meta SET moved = 'leaving'");
+    await expect(open(engine)).rejects.toMatchObject({
+      message: expect.stringContaining('away from here'),
+      fix: expect.stringContaining('again'),
+    });
+    await sql('ALTER TABLE {s}.skips RENAME TO hidden');
+
+    const failed = moveToFile({ dataDir: await temporaryDirectory(), ...options });
+    await expect(failed).rejects.toMatchObject({ code: 'PEN_JOURNAL_CORRUPT' });
+    await sql('ALTER TABLE {s}.hidden RENAME TO skips');
+    await (await open(engine))[Symbol.asyncDispose]();
+    await sql("UPDATE {s}.meta SET moved = 'leaving'");
+    const back = await temporaryDirectory();
+    await moveToFile({ dataDir: back, ...options });
+
+    await expect(open(engine)).rejects.toMatchObject({ message: expect.stringContaining(back) });
+    await using journal = await open({ kind: 'sqlite', dataDir: back });
+    expect(await seenOf(journal)).toEqual(before);
+  });
+
+  it('is in no second file once the first may have its name', async () => {
+    const { dataDir, engine, options, open, before } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+    const back = await temporaryDirectory();
+    const files = { ...options.seams.files, rename: () => Promise.reject(new Error('killed')) };
+    const cutOff = moveToFile({ dataDir: back, ...options, seams: { ...options.seams, files } });
+    await expect(cutOff).rejects.toThrow('killed');
+
+    const elsewhere = moveToFile({ dataDir: await temporaryDirectory(), ...options });
+    await expect(elsewhere).rejects.toMatchObject({ message: expect.stringContaining(back) });
+    await expect(open(engine)).rejects.toMatchObject({ message: expect.stringContaining(back) });
+    await moveToFile({ dataDir: back, ...options });
+
+    await using journal = await open({ kind: 'sqlite', dataDir: back });
     expect(await seenOf(journal)).toEqual(before);
   });
 

@@ -1,6 +1,6 @@
 // Moves a journal between a file and a database: ids, positions, checksums and counts stay as they are. Where it stands is written where it
-// goes: `unfinished` until every row is there and has been compared, `filled` until the old place is out of use. Asked again, it begins anew
-// or goes on from there; at no moment can both be used.
+// goes: `unfinished` until every row is there and has been compared, `filled` until the old place is out of use; of a move into a file the
+// database says `leaving` until that is whole. Asked again, it begins anew or goes on from there; at no moment can both be used.
 import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { clearPlace } from '../../base/own-file.ts';
@@ -8,8 +8,8 @@ import type { Seams } from '../../base/seams.ts';
 import type { PostgresEngine } from '../contract/open.ts';
 import { checkPages, type PagesDone } from '../postgres/check.ts';
 import { Database } from '../postgres/database.ts';
-import { dropSchema, inspectLeaving, readMoved, setAside, writeMoved } from '../postgres/moved.ts';
-import { checkServer, migrate } from '../postgres/schema.ts';
+import { emptySchema, inspectLeaving, readMoved, setAside, writeMoved } from '../postgres/moved.ts';
+import { checkServer, leaving, migrate } from '../postgres/schema.ts';
 import { openDatabase } from '../sqlite/file/database.ts';
 import {
   besideDatabase,
@@ -55,7 +55,7 @@ export async function moveToDatabase(options: MoveOptions): Promise<readonly Mov
       Symbol.asyncDispose
     ]();
     await using _lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: 0 });
-    if (stands === 'unfinished' || stands === 'filled') await dropSchema(db);
+    if (stands === 'unfinished' || stands === 'filled') await emptySchema(db);
     const moved = await fill(db, paths.journal, options.onProgress);
     await writeMoved(db, 'filled');
     await retire(dataDir, seams);
@@ -132,7 +132,7 @@ export async function moveToFile({ dataDir, engine, seams, log, onProgress }: Mo
   try {
     await checkServer(db);
     const stands = await inspectLeaving(db);
-    if (stands !== null && stands !== dataDir) throw notWhole(stands, db.where);
+    if (stands !== null && stands !== leaving && stands !== dataDir) throw notWhole(stands, db.where);
     if (await fileExists(paths.journal, files)) {
       // It ended after the last step.
       if (stands === dataDir) return [];
@@ -144,11 +144,16 @@ export async function moveToFile({ dataDir, engine, seams, log, onProgress }: Mo
     await prepareDirectory(dataDir, files, log);
     await using _lock = await takeLock(paths, { clock, files, waitMs: 0 });
     // Before anything is read: a replica that comes back late would write where nobody looks any more.
-    await setAside(db, dataDir);
-    const moved = await newFile(db, paths.journal, seams, onProgress?.copied).catch(async (error: unknown) => {
-      await writeMoved(db, stands);
+    await setAside(db);
+    const draft = `${paths.journal}.new`;
+    const moved = await newFile(db, draft, seams, onProgress?.copied).catch(async (error: unknown) => {
+      // What was copied to this directory before may be in use.
+      await writeMoved(db, stands === dataDir ? dataDir : null);
       throw error;
     });
+    // From here on the copy may get its name, so no other may be made.
+    await writeMoved(db, dataDir);
+    await files.rename(draft, paths.journal);
     await syncDirectory(dataDir, files);
     return moved;
   } finally {
@@ -156,18 +161,15 @@ export async function moveToFile({ dataDir, engine, seams, log, onProgress }: Mo
   }
 }
 
-/** The journal's file, which has its name only once it is whole; what came of a draft that failed goes. */
-async function newFile(db: Database, journal: string, { files }: Seams, copied?: PagesDone): Promise<readonly Moved[]> {
-  const draft = `${journal}.new`;
+/** A whole copy of the journal in a file; what came of one that failed goes. */
+async function newFile(db: Database, draft: string, { files }: Seams, copied?: PagesDone): Promise<readonly Moved[]> {
   const clear = async (): Promise<void> => {
     for (const suffix of besideDatabase) await clearPlace(`${draft}${suffix}`, files);
   };
   await clear();
   try {
     await (await files.open(draft, 'wx', 0o600)).close();
-    const moved = await draftFrom(db, draft, copied);
-    await files.rename(draft, journal);
-    return moved;
+    return await draftFrom(db, draft, copied);
   } catch (error) {
     await clear();
     throw error;

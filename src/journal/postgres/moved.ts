@@ -1,9 +1,12 @@
 // Where a journal is while it moves between a file and a schema, and afterwards: one row of the schema says so.
 import { PenstockError } from '../../base/errors.ts';
 import type { Database, Sql } from './database.ts';
-import { assertMigrated, assertNotNewer, hasMeta, type Meta } from './schema.ts';
+import { assertMigrated, assertNotNewer, hasMeta, leaving, type Meta } from './schema.ts';
 
-/** Where the journal was moved to, or how far a move to here has come: `unfinished`, `filled`. null: it is here, or nothing is. */
+/**
+ * Where the journal was moved to, or how far a move has come: to here `unfinished`, `filled`, away from here {@link leaving}. null: it is here, or
+ * nothing is.
+ */
 export async function readMoved(db: Database): Promise<string | null> {
   if (!(await hasMeta(db, db.s))) return null;
   const [meta] = await db.query<Meta>(`SELECT version, min_reader, moved FROM ${db.s}.meta`);
@@ -46,11 +49,8 @@ export async function writeMoved(db: Database, moved: string | null): Promise<vo
   await db.run(`UPDATE ${db.s}.meta SET moved = $1`, [moved]);
 }
 
-/**
- * Takes a journal out of use for what is to hold it from now on: nobody can join any more, and whoever comes back late owns nothing. Throws
- * PEN_JOURNAL_LOCKED while a member lives.
- */
-export function setAside(db: Database, to: string): Promise<void> {
+/** Takes a journal out of use: nobody can join any more, and whoever comes back late owns nothing. Throws PEN_JOURNAL_LOCKED while a member lives. */
+export function setAside(db: Database): Promise<void> {
   const { s } = db;
   return db.transaction(async (sql) => {
     // Whoever joins reads it first, and waits for this or this for them.
@@ -59,10 +59,15 @@ export function setAside(db: Database, to: string): Promise<void> {
     await sql.run(`UPDATE ${s}.units SET owner = NULL, epoch = epoch + 1`);
     await sql.run(`DELETE FROM ${s}.registrations`);
     await sql.run(`DELETE FROM ${s}.members`);
-    await sql.run(`UPDATE ${s}.meta SET moved = $1`, [to]);
+    await sql.run(`UPDATE ${s}.meta SET moved = $1`, [leaving]);
   });
 }
 
-export async function dropSchema(db: Database): Promise<void> {
-  await db.run(`DROP SCHEMA ${db.s} CASCADE`);
+/** Deletes every table of a schema, but not the schema: the role may work in one that belongs to somebody else. */
+export async function emptySchema(db: Database): Promise<void> {
+  const [found] = await db.query<{ tables: string | null }>(
+    `SELECT string_agg(format('%s.%I', $1::text, relname), ', ') AS tables FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'`,
+    [db.s],
+  );
+  if (typeof found?.tables === 'string') await db.run(`DROP TABLE ${found.tables}`);
 }

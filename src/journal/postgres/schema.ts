@@ -100,6 +100,9 @@ const migrations: readonly string[] = [version1, version2];
 /** The shape that this program reads and writes. */
 export const schemaVersion = migrations.length;
 
+/** What {@link Meta} says while a copy of the journal is made elsewhere: it is in use nowhere, and the copy has no name yet under which it could be. */
+export const leaving = 'leaving';
+
 /** What a schema says of itself. */
 export interface Meta {
   readonly version: number;
@@ -162,9 +165,10 @@ function assertReadable(meta: Meta | undefined, where: string): void {
   if (meta === undefined) return;
   assertNotNewer(meta, where);
   if (meta.moved === null) return;
-  const isOnItsWay = meta.moved === 'unfinished' || meta.moved === 'filled';
+  const way = meta.moved === leaving ? 'away from here' : 'here';
+  const isOnItsWay = meta.moved === leaving || meta.moved === 'unfinished' || meta.moved === 'filled';
   const what = isOnItsWay
-    ? 'a journal is being moved here, and the move has not ended'
+    ? `a journal is being moved ${way}, and the move has not ended`
     : `the journal was moved to ${meta.moved}`;
   const fix = isOnItsWay
     ? 'run the same "penstock journal move" again; it goes on from there'
