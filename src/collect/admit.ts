@@ -9,6 +9,7 @@ import { untilAnswered } from '../journal/until-answered.ts';
 import { isFiltered, type SourceContext } from './context.ts';
 import { type ReadWindow, shortfallsAfter, shortfallsNote } from './memory/shortfalls.ts';
 import type { OwnRecords } from './own-records.ts';
+import { remember } from './remember.ts';
 
 /** Where a run of records belongs. */
 export interface Place {
@@ -26,9 +27,6 @@ export interface Place {
   /** Decides which records of our own making are left out. */
   readonly ownRecords?: Pick<OwnRecords, 'leavesOut'>;
 }
-
-/** What a record is labelled with whose detail cannot be had. */
-export const withoutDetail = 'without_detail';
 
 /** Records per commit; a larger page is cut, and only its last part moves the checkpoint. */
 const commitRecords = 5_000;
@@ -90,7 +88,7 @@ async function commitPart(
     await untilAnswered(() => journal.append(commit), seams, answerWithinMs);
     if (unknown !== undefined) memory.unknown.take(unknown);
     memory.shortfalls = shortfalls;
-    remember(context, sorted);
+    remember(context, { ...sorted, kept, received });
     return sorted.counts;
   });
 }
@@ -202,9 +200,6 @@ function sort(
 // The mapper labels both; a missing action is not stored as unreadable, because a repaired connector may find it at replay.
 const isUnreadable = ({ unreadable, actionKey }: RecordFacts): boolean => unreadable !== undefined || actionKey === undefined;
 
-const isUntimed = ({ time, hasUnreadableTime, unreadable }: RecordFacts): boolean =>
-  time === undefined && hasUnreadableTime !== true && unreadable === undefined;
-
 /** A new record on its way into the journal. */
 class FreshRecord implements StoredRecord {
   readonly uid: string;
@@ -275,17 +270,4 @@ function notesOf(
   if (settings.connector.records.tellSelfMade === true) notes['requests'] = memory.requests.toJson();
   if (isLast && lateness !== undefined) notes['lateness'] = lateness;
   return Object.keys(notes).length === 0 ? {} : { notes };
-}
-
-function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): void {
-  addCounts(counts, sorted.counts);
-  memory.known += sorted.counts.duplicate;
-  if (sorted.counts.new === 0) return;
-  memory.lastEvent = seams.clock.monotonic();
-  memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
-  memory.withoutDetail += sorted.fresh.filter(({ labels }) => labels?.includes(withoutDetail) === true).length;
-  memory.fresh += sorted.counts.new;
-  memory.unreadable += sorted.counts.unreadable;
-  memory.unreadableTimes += sorted.fresh.filter(({ hasUnreadableTime }) => hasUnreadableTime === true).length;
-  memory.untimed += sorted.fresh.filter(isUntimed).length;
 }

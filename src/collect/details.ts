@@ -1,9 +1,10 @@
 // The details of records that are new: asked for before they are committed, because a record that was delivered without is never looked at again.
 import { asPenstockError, PenstockError } from '../base/errors.ts';
 import type { DetailReader, RawRecord, RecordFacts } from '../connectors/connector.ts';
-import { dayOf, withoutDetail } from './admit.ts';
+import { dayOf } from './admit.ts';
 import { isFiltered, type SourceContext } from './context.ts';
 import { type Examining, examineAll } from './examine.ts';
+import { withoutDetail } from './remember.ts';
 
 /** Polls in which a record fails until it goes without its detail: while others are answered, alone after that, and where the vendor may be away. */
 const [failuresBeside, failuresOwn, failuresAlone] = [3, 5, 20];

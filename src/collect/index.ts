@@ -21,6 +21,7 @@ export {
   unknownSampleNote,
 } from './memory/unknown-actions.ts';
 export { refusedFiles, refusedRange } from './older-records.ts';
+export { isSameRecord, sharedIds } from './shared-ids.ts';
 export { type ComparedRecord, compareRange } from './windows/compare.ts';
 export { pages } from './windows/pages.ts';
 export { runRange } from './windows/range.ts';

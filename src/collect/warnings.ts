@@ -43,6 +43,17 @@ function quiet({ settings, memory, state, seams }: SourceContext): Warning[] {
   return [{ key: 'quiet', level: 'error', text }];
 }
 
+/** How long a source may have had no event at all before that is odd. */
+const neverAfterMs = 86_400_000;
+
+function never({ settings, memory, state, health, seams }: SourceContext): Warning[] {
+  const age = seams.clock.monotonic() - state.since;
+  const isKnown = memory.newestTime !== undefined || settings.expectEventsWithinMs !== undefined;
+  if (isKnown || health.succeededAt === undefined || age <= neverAfterMs) return [];
+  const text = `no event has ever come, and the vendor was asked for ${formatDuration(age)}; where there should be some, see what penstock check says of it`;
+  return [{ key: 'never', level: 'warn', text }];
+}
+
 function pollAge({ settings, health, state, seams }: SourceContext, now: number): Warning[] {
   const age = seams.clock.monotonic() - (health.succeededAt ?? state.since);
   const limit = Math.max(600_000, 3 * usualIntervalMs(settings.schedule, now));
@@ -116,6 +127,13 @@ function unreadableTimes({ memory }: SourceContext): Warning[] {
   return [{ key: 'unreadable_time', level: 'warn', text }];
 }
 
+function ahead({ memory: { ahead: count } }: SourceContext): Warning[] {
+  if (count === 0) return [];
+  const what = count === 1 ? 'a record has a time' : `${count} records have times`;
+  const text = `${what} more than a day ahead of this machine: see that record.time of the connector leads to when it happened, in a unit since 1970, and that the clock here is right`;
+  return [{ key: 'ahead', level: 'warn', text }];
+}
+
 /** A few records that lack something are the vendor's affair; when most of them do, the connector does not fit them. */
 const fewestOdd = 3;
 const isMost = (count: number, all: number): boolean => count >= fewestOdd && 2 * count > all;
@@ -147,6 +165,15 @@ function repeated({ memory: { known, changed, late }, settings: { connector } }:
   return [{ key: 'changed', level: 'warn', text }];
 }
 
+/** One in so many may be a slip of the vendor's. */
+const rarelyShared = 20;
+
+function shared({ memory: { sharedIds: count, fresh } }: SourceContext): Warning[] {
+  if (count < fewestCopies || count * rarelyShared < fresh) return [];
+  const text = `${count} records have the id of another one in the same reply that is not the same, of ${fresh} new ones: record.id of the connector does not name one record; equal ones count as one, and a receiver that tells events by their id may drop some; take another path, or leave record.id out`;
+  return [{ key: 'shared_ids', level: 'warn', text }];
+}
+
 function unpaged({ memory: { unpaged: count } }: SourceContext): Warning[] {
   if (count < fewestOdd) return [];
   const text = `${count} replies were as full as a page can be and named no next page, nor did any other: see that read.page of the connector leads to it; until one does, such windows are read in halves`;
@@ -164,7 +191,7 @@ function withoutDetail({ memory: { withoutDetail: count } }: SourceContext): War
 export function warningsOf(context: SourceContext, { hasWindows }: Kind): readonly Warning[] {
   const now = context.seams.clock.now();
   return [
-    ...(hasWindows ? [...pollAge(context, now), ...retention(context, now)] : []),
+    ...(hasWindows ? [...pollAge(context, now), ...retention(context, now), ...never(context)] : []),
     ...quiet(context),
     ...expiry(context, now),
     ...shortfall(context),
@@ -172,8 +199,10 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...paused(context),
     ...outsideWindow(context),
     ...unreadableTimes(context),
+    ...ahead(context),
     ...unfit(context),
     ...repeated(context),
+    ...shared(context),
     ...unpaged(context),
     ...withoutDetail(context),
   ];

@@ -7,7 +7,7 @@ import { type ActionTable, ActionTableSpec, checkActions, compileActions, compil
 import { mergeTables, summarise } from './action-tables.ts';
 import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, parseBundle, readYaml } from './bundle.ts';
 import { checkConnector } from './check.ts';
-import type { Connector, ReadDefaults, Reader, ReaderDeps, StreamReader } from './connector.ts';
+import type { Connector, Reader, ReaderDeps, StreamReader } from './connector.ts';
 import { type ConnectorSpec, connectorSchema, type RecordSpec } from './connector-schema.ts';
 import { openDirectoryReader } from './csv-directory/directory-reader.ts';
 import { compileCursorPlan, openCursorReader, windowOfCursor } from './http-cursor/cursor-reader.ts';
@@ -18,8 +18,10 @@ import { openWindowReader } from './http-window/window-reader.ts';
 import { identityOf, optionScope, optionsSchema, secretsOf } from './options.ts';
 import { compileUrl } from './origin.ts';
 import { openStreamReader } from './pulsar-websocket/stream-reader.ts';
+import type { ReadDefaults } from './read-defaults.ts';
 import { type HttpWindowSpec, readKinds } from './read-section.ts';
 import { compileRecordRules, compileSplit } from './record-rules.ts';
+import { epochFormats } from './request-section.ts';
 import { compileTemplate } from './template.ts';
 
 /** Compiles a connector out of the text that the journal keeps; throws PEN_CONNECTOR_INVALID with all faults. */
@@ -134,6 +136,7 @@ function readDefaults({ read }: ConnectorSpec): ReadDefaults {
     maxMs: ms(window?.max, day),
     minMs: ms(window?.min, 60_000),
     precisionMs: window === undefined ? 1 : precisionMs(window),
+    epoch: epochFormats.find((format) => format === window?.format),
     retentionMs: retentionText === undefined ? undefined : durationMs(retentionText),
     ascending: read.kind === 'http_window' && read.ascending === true,
     ...(read.kind === 'http_window' ? { strayMs: strayMs(read) } : {}),

@@ -7,6 +7,7 @@ import type { Mapper } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
 import type { ActionSummary } from './action-tables.ts';
 import type { TokenStore } from './oauth.ts';
+import type { ReadDefaults } from './read-defaults.ts';
 
 /** A compiled connector: `connector.yaml` with its action table. Holds no state and no secret. */
 export interface Connector {
@@ -33,28 +34,6 @@ export interface Connector {
   tenant(options: Readonly<Record<string, unknown>>): string | undefined;
   /** Two sources with the same identity collect the same events: API origin and the options marked `identity`. Holds no secret. */
   identity(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
-}
-
-/** Windows, in milliseconds. What the connector proposes; a source's `window:` overrides. */
-export interface ReadDefaults {
-  readonly scheduleMs: number;
-  readonly overlapMs: number;
-  readonly settleMs: number;
-  readonly maxMs: number;
-  readonly minMs: number;
-  /** Granularity of window bounds in milliseconds: 1000 for `s`, 1 for `ms` and `us`. */
-  readonly precisionMs: number;
-  /** How long the vendor keeps events; undefined when unknown. */
-  readonly retentionMs: number | undefined;
-  /** True when pages are proven to come in ascending time order, so that an offset walk may restart after the last committed time when it crashed. */
-  readonly ascending: boolean;
-  readonly maxPages: number;
-  /** How far beside a window its records may lie, milliseconds: 0 by default, more where bounds are days, infinite for what files came up in it. */
-  readonly strayMs?: number;
-  /** Most records that the vendor returns for one window, over all pages; undefined when unlimited or unknown. */
-  readonly cap?: number | undefined;
-  /** Days that a duplicate's memory is kept beyond overlap, sweep and retention. */
-  readonly seenDays: number;
 }
 
 export interface ReaderDeps {

@@ -9,3 +9,4 @@ export {
   loadConnectors,
 } from './load.ts';
 export type { TokenChange, TokenStore } from './oauth.ts';
+export { epochFormats } from './request-section.ts';

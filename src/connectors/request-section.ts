@@ -141,6 +141,10 @@ export const CursorPageSpec = Type.Object(
   { ...closed, description: 'How the log goes on behind a page, within a poll and from one to the next.' },
 );
 
+/** Bounds that are numbers, from the coarsest unit to the finest: each is a thousandth of the one before. */
+export const epochFormats = ['epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns'] as const;
+export type EpochFormat = (typeof epochFormats)[number];
+
 export const boundParts = {
   precision: Type.Optional(oneOf(['s', 'ms', 'us'], 'Digits of the bounds that the vendor takes; ms by default.')),
   format: Type.Optional(

@@ -16,6 +16,8 @@ const digitShape = /^((?:19|20)\d\d)(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(\d{3})?)?$
 const epochShape = /^\d{1,19}(?:\.\d+)?$/;
 // As .NET writes it in JSON.
 const dotNetShape = /^\/Date\((\d{1,15})(?:[+-]\d{4})?\)\/$/;
+/** No log is older; what reads as a time before is nothing (0), or in another unit: minutes, days, seconds since 2001. */
+const startOfTime = Date.UTC(2000, 0, 1);
 /** The first instant of the year 10000. */
 const endOfTime = 253_402_300_800_000;
 // Seconds stay below this until the year 5138, milliseconds have been above it since 1973; finer units follow in steps of a thousand.
@@ -121,12 +123,12 @@ function fromEpoch(value: number): number {
 /**
  * Reads a time as vendors write it: RFC 3339 with any fraction digits, with a blank instead of `T`, without an offset (then UTC), a
  * date alone, seconds, milli-, micro- or nanoseconds since the epoch (by magnitude), also as text, digits of a calendar, and the forms of mail,
- * web servers, Java, Go, .NET and Windows. Undefined for anything else, for dates whose day and month could be confused, and for what lies before 1970 or after
- * 9999: zero dates of programming languages are no times. `zone` is that of times without one, UTC by default.
+ * web servers, Java, Go, .NET and Windows. Undefined for anything else, for dates whose day and month could be confused, and for what lies before 2000 or after
+ * 9999: zero dates of programming languages are no times, nor are numbers in a unit that no vendor means. `zone` is that of times without one, UTC by default.
  */
 export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
   const usual = typeof value === 'string' ? fromUsualShape(value) : undefined;
-  if (usual !== undefined && usual >= 0) return { ms: usual, dayOnly: false };
+  if (usual !== undefined && usual >= startOfTime) return { ms: usual, dayOnly: false };
   const told = isRawNumber(value) ? (epochShape.test(value.rawJSON) ? value.rawJSON : Number(value.rawJSON)) : value;
   const text = typeof told === 'string' ? told.trim() : told;
   const parsed =
@@ -137,7 +139,7 @@ export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
       : typeof text === 'string'
         ? fromText(text, zone)
         : undefined;
-  return parsed !== undefined && parsed.ms >= 0 && parsed.ms < endOfTime ? parsed : undefined;
+  return parsed !== undefined && parsed.ms >= startOfTime && parsed.ms < endOfTime ? parsed : undefined;
 }
 
 const longestText = 64;

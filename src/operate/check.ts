@@ -3,9 +3,18 @@ import { asPenstockError, consequenceOf } from '../base/errors.ts';
 import { formatDuration } from '../base/quantity.ts';
 import { Budgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
-import type { CursorReader, DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
+import type {
+  CursorReader,
+  DirectoryReader,
+  Page,
+  PageRequest,
+  RecordFacts,
+  StreamReader,
+  WindowReader,
+} from '../connectors/connector.ts';
 import { openHttpClient } from '../http/index.ts';
 import { type OpenContext, openReader, openSink, plainUserAgent } from '../runtime/open-runtime.ts';
+import { factsOf, oddRecords, otherUnit } from './check-records.ts';
 import { describeSize, largestOf } from './largest-event.ts';
 
 /** What a live check found out about one source or sink; field names are stable. */
@@ -31,12 +40,12 @@ interface Sample {
   readonly isUnpaged: boolean;
   readonly newest: number | undefined;
   readonly backMs: number;
+  /** What is wrong with its records, or with its emptiness. */
+  readonly odd: readonly string[];
 }
 
-function newestOf(page: Page, source: SourceConfig): number | undefined {
-  const times = [...page.records]
-    .map((record) => source.connector.records.examine(record, source.tenant).time)
-    .filter((time) => time !== undefined);
+function newestOf(facts: readonly RecordFacts[]): number | undefined {
+  const times = facts.map(({ time }) => time).filter((time) => time !== undefined);
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
@@ -61,7 +70,22 @@ async function sample(
   const end = last === undefined ? page : await reader.page({ ...request, state: last }, signal);
   const isUnpaged = page.mayBeCut === 'unpaged';
   const more = isUnpaged || (page.total === undefined && page.next !== null);
-  return { count, more, isUnpaged, newest: newestOf(end, source), backMs };
+  const facts = factsOf(page, source);
+  const newest = newestOf(last === undefined ? facts : factsOf(end, source));
+  const odd = count === 0 ? await oddSilence(reader, source, request, signal) : oddRecords(facts, source, now);
+  return { count, more, isUnpaged, newest, backMs, odd };
+}
+
+async function oddSilence(
+  reader: WindowReader,
+  source: SourceConfig,
+  span: Pick<PageRequest, 'from' | 'to'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const unit = await otherUnit(reader, source, span, signal);
+  if (unit === undefined) return [];
+  const what = `it has events where the bounds are written as ${unit}, not ${source.connector.defaults.epoch}`;
+  return [`${what}: set format: ${unit} under read.window of the connector`];
 }
 
 async function sampleWindow(reader: WindowReader, source: SourceConfig, now: number, signal: AbortSignal): Promise<Sample> {
@@ -121,7 +145,8 @@ async function describeReader(
 ): Promise<readonly string[]> {
   if (reader.kind === 'csv_directory') return describeFiles(reader, signal);
   const asked = reader.kind === 'http_cursor' ? asWindows(reader) : reader;
-  return [describeSample(await sampleWindow(asked, source, now, signal), now)];
+  const found = await sampleWindow(asked, source, now, signal);
+  return [describeSample(found, now), ...found.odd];
 }
 
 function failure(error: unknown): { ok: false; findings: string[]; fix?: string } {

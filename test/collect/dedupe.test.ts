@@ -96,8 +96,35 @@ it('says that records are delivered with each reading where they differ in each'
   );
 });
 
-it('says nothing of a few records that change, nor of ids that several records have', async () => {
-  const rows = Array.from({ length: 30 }, (_, n) => row(n < 12 ? 'same' : `r${n}`, then, { extra: n }));
+it.each([
+  ['other content', (n: number) => row('dana', then, { extra: n })],
+  ['the same content but for the time', (n: number) => row('dana', then, { told: then + n })],
+])('says once that records of one reply share an id, with %s', async (_what, one) => {
+  const { clock, loop } = await polled(Array.from({ length: 11 }, (_, n) => one(n)));
+  const first = loop.status().warnings;
+  await clock.advance(minute);
+  await loop.pollOnce(never);
+
+  expect(first).toEqual([expect.stringMatching(/^10 records have the id of another one in the same reply that is not the same/)]);
+  expect(loop.status().warnings).toEqual(first);
+});
+
+it('says nothing of copies of one record in a reply, however many', async () => {
+  const { loop } = await polled(Array.from({ length: 40 }, () => row('dana', then)));
+
+  expect(loop.status().warnings).toEqual([]);
+});
+
+it('says that times lie ahead', async () => {
+  const { loop } = await polled([row('a', then, { told: noon + 25 * hour }), row('b', then, { told: noon + 23 * hour })]);
+
+  expect(loop.status().warnings).toContainEqual(
+    expect.stringMatching(/^a record has a time more than a day ahead of this machine/),
+  );
+});
+
+it('says nothing of a few records that change, nor of a few that share an id', async () => {
+  const rows = Array.from({ length: 30 }, (_, n) => row(n < 10 ? 'same' : `r${n}`, then, { extra: n }));
   const { api, clock, loop } = await polled(rows);
   const first = loop.status().warnings;
   api.rows.splice(12, 9, ...Array.from({ length: 9 }, (_, n) => row(`r${n + 12}`, then, { extra: 'changed' })));

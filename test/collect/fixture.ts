@@ -18,11 +18,11 @@ import type {
   PageRequest,
   PageState,
   RawRecord,
-  ReadDefaults,
   Reader,
   RecordFacts,
   WindowReader,
 } from '../../src/connectors/connector.ts';
+import type { ReadDefaults } from '../../src/connectors/read-defaults.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { type Journal, openJournal } from '../../src/journal/index.ts';
 import { plain } from '../journal/records.ts';

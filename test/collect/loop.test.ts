@@ -416,6 +416,25 @@ it('warns of silence, an old cursor and a dead poll once each, and says when it 
   await loop[Symbol.asyncDispose]();
 });
 
+it('says that no event has ever come, a day after the first answer', async () => {
+  const { clock, api, loop } = running({});
+  await clock.advance(23 * hour);
+  const early = loop.status().warnings;
+  await clock.advance(2 * hour);
+  const late = loop.status().warnings;
+  api.rows.push(row('a', noon + 25 * hour));
+  await clock.advance(5 * minute);
+
+  expect([early, late, loop.status().warnings]).toEqual([
+    [],
+    [
+      'no event has ever come, and the vendor was asked for 1d 1h; where there should be some, see what penstock check says of it',
+    ],
+    [],
+  ]);
+  await loop[Symbol.asyncDispose]();
+});
+
 it.each([
   { left: 14 * day, text: 'the credential expires on 2026-12-05, in 14d; renew it' },
   { left: -hour, text: 'the credential expired on 2026-11-21; renew it and its credential_expires' },

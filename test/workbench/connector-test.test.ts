@@ -196,6 +196,22 @@ it('finds a reply whose records stand elsewhere', async () => {
   expect(faults).toEqual([expect.stringContaining('the reply has no list of records at items; it has data, next_cursor')]);
 });
 
+it('counts copies, and finds a record that nothing but its time tells from another', async () => {
+  const folder = await freshConnector();
+  const page = join(folder, 'tests/first/page-1.json');
+  const { data, ...rest } = JSON.parse(await readFile(page, 'utf8')) as { data: Record<string, unknown>[] };
+  const later = { ...data[0], occurred_at: '2026-11-20T10:03:00.125Z' };
+  await writeFile(page, JSON.stringify({ ...rest, data: [...data, data[1], later] }));
+  await edit(join(folder, 'connector.yaml'), 'record:', 'record:\n  volatile: [occurred_at]');
+
+  const { cases } = await testConnector(folder, seams, { update: false, only: 'first' });
+
+  expect(cases[0]?.summary).toBe('2 pages, 8 records, 2 of them copies of others');
+  expect(cases[0]?.faults).toContain(
+    'page-1.json record 5: has the id of page-1.json record 1 but another time; check record.id, and record.volatile',
+  );
+});
+
 it('finds samples without a row, with an id that comes twice, and actions without a sample', async () => {
   const faults = await faultsAfter((_first, folder) =>
     edit(

@@ -22,6 +22,10 @@ export class SourceMemory {
   untimed = 0;
   /** Those of them whose time could not be read. */
   unreadableTimes = 0;
+  /** Those of them, and what was taken for a copy of one, that have the id of another record in the same reply. */
+  sharedIds = 0;
+  /** New records since the start of this process whose time is more than a day ahead of this machine. */
+  ahead = 0;
   /** Records since the start of this process that came again as they were. */
   known = 0;
   /** New records since the start of this process that lie in time which had been read. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { explain, PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import type { Seams } from '../../base/seams.ts';
+import { isSameRecord } from '../../collect/index.ts';
 import type { Connector } from '../../connectors/connector.ts';
 import { type CaseRecords, type Collected, collectCase } from './collect-case.ts';
 import { differences, eventFaults } from './faults.ts';
@@ -64,7 +65,8 @@ export async function runCase(
 
 function summaryOf({ from, records }: CaseRecords, unknown: readonly string[]): string {
   const names = [...new Set(unknown)].join(', ');
-  return `${from}, ${records.length} records${names === '' ? '' : `; without a row, so Base Event: ${names}`}`;
+  const copies = records.length - new Set(records.map(({ facts }) => facts.uid + facts.fingerprint)).size;
+  return `${from}, ${records.length} records${copies === 0 ? '' : `, ${copies} of them copies of others`}${names === '' ? '' : `; without a row, so Base Event: ${names}`}`;
 }
 
 const isMissingFile = (error: unknown): boolean =>
@@ -130,8 +132,9 @@ function idFaults(records: readonly Collected[]): string[] {
   return records.flatMap((record) => {
     const same = known.get(record.facts.uid);
     known.set(record.facts.uid, same ?? record);
-    if (same === undefined || same.facts.fingerprint === record.facts.fingerprint) return [];
-    return [`${record.at}: has the id of ${same.at} but other content; check record.id, and record.volatile`];
+    if (same === undefined || isSameRecord(same.facts, record.facts)) return [];
+    const other = same.facts.fingerprint === record.facts.fingerprint ? 'another time' : 'other content';
+    return [`${record.at}: has the id of ${same.at} but ${other}; check record.id, and record.volatile`];
   });
 }
 

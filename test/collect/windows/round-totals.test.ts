@@ -2,8 +2,9 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../../src/base/errors.ts';
 import { startSource } from '../../../src/collect/index.ts';
-import type { Page, PageRequest, ReadDefaults } from '../../../src/connectors/connector.ts';
+import type { Page, PageRequest } from '../../../src/connectors/connector.ts';
 import { endOf } from '../../../src/connectors/http-window/paging.ts';
+import type { ReadDefaults } from '../../../src/connectors/read-defaults.ts';
 import { at, bench, hour, minute, never, noon, type Row, realJournal, row, settings, storedIds, vendor } from '../fixture.ts';
 
 const size = 100;
