@@ -1,7 +1,7 @@
 // YAML whose faults can be shown to a person: every fault with its file, line, column and path, and a suggestion where one helps.
 import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 import { type ErrorCode, PenstockError } from './errors.ts';
-import { aliasFaults, expandedSize, repeatedKeys, syntaxFaults } from './yaml-syntax.ts';
+import { aliasFaults, expandedSize, syntaxFaults } from './yaml-syntax.ts';
 
 /** A way into a document: keys of maps and indexes of lists. */
 export type YamlPath = readonly (string | number)[];
@@ -85,16 +85,19 @@ function parseText(text: string, file: string): YamlText {
     const node = doc.getIn(path, true);
     return isScalar(node) && node.type === 'PLAIN' ? (node.comment ?? undefined) : undefined;
   };
-  const faults: Fault[] = [
-    ...syntaxFaults([...doc.errors, ...doc.warnings], text, (offset) => positionAt(offset).line),
-    ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" is written twice`, fix: 'keep one of them' })),
-  ].map(({ offset, ...words }) => ({ file, ...positionAt(offset), path: [], ...words }));
+  const faultAt = ({ offset, ...words }: { offset: number; what: string; fix?: string }): Fault => ({
+    file,
+    ...positionAt(offset),
+    path: [],
+    ...words,
+  });
+  const faults = syntaxFaults(doc, text, (offset) => positionAt(offset).line).map(faultAt);
   const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
     const place = { file, ...locate(path, at), path, what };
     return fix === undefined ? place : { ...place, fix };
   };
   if (faults.length > 0) return { file, value: undefined, faults, locate, commentAfter, fault };
-  const ofAliases = aliasFaults(doc).map(({ offset, ...words }) => ({ file, ...positionAt(offset), path: [], ...words }));
+  const ofAliases = aliasFaults(doc).map(faultAt);
   if (ofAliases.length > 0) return { file, value: undefined, faults: ofAliases, locate, commentAfter, fault };
   if (expandedSize(doc) > mostValues)
     return unreadable(

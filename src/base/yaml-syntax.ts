@@ -1,37 +1,88 @@
-// What is wrong with a text as YAML, in the words of somebody who has to correct it.
+// What is wrong with a text as YAML, without what only follows from it.
 import { type Document, isAlias, isCollection, isMap, isPair, isScalar, isSeq, type Node, visit, type YAMLError } from 'yaml';
+import { hasOddBlank, openQuote, type Place, type Words, wordsOfError, wordsOfLine } from './yaml-words.ts';
 
 /** A fault in the syntax; the offset is into the text. */
-interface SyntaxFault {
+interface SyntaxFault extends Words {
   readonly offset: number;
-  readonly what: string;
-  readonly fix?: string;
+}
+
+/** `shifts` where a line stands in a wrong column, and the parser takes what follows for wrong as well. */
+interface Found extends SyntaxFault {
+  readonly shifts?: boolean;
 }
 
 /**
- * What the parser found, without what only follows: one fault a line, and nothing beside a second document. `lineOf` gives the number of the
- * line of an offset.
+ * What the parser found: one fault a line, nothing beside a second document, and of lines in wrong columns only the first. `lineOf` gives the
+ * number of the line of an offset.
  */
-export function syntaxFaults(errors: readonly YAMLError[], text: string, lineOf: (offset: number) => number): SyntaxFault[] {
+export function syntaxFaults(doc: Document.Parsed, text: string, lineOf: (offset: number) => number): SyntaxFault[] {
+  const errors = [...doc.errors, ...doc.warnings];
   const documents = errors.find(({ code }) => code === 'MULTIPLE_DOCS');
-  const byLine = new Map<number, YAMLError>();
+  const around = surroundingsOf(doc, errors, text);
+  const byLine = new Map<number, SyntaxFault>();
+  let isShifted = false;
   for (const error of documents === undefined ? errors : [documents]) {
-    const line = lineOf(error.pos[0]);
-    if (!byLine.has(line)) byLine.set(line, error);
+    const found = byLine.has(lineOf(error.pos[0])) ? undefined : foundIn(error, around);
+    if (found === undefined || byLine.has(lineOf(found.offset))) continue;
+    const { shifts = false, ...fault } = found;
+    if (!shifts || !isShifted) byLine.set(lineOf(fault.offset), fault);
+    isShifted ||= shifts;
   }
-  return [...byLine.values()].map((error) => inWords(error, lineAt(text, error.pos[0]), error.pos[0]));
+  // A name only seems to come again where the lines of two blocks are read as one.
+  return [...byLine.values(), ...(isShifted ? [] : repeatedKeys(doc))];
 }
 
-interface Place {
-  readonly line: string;
-  /** 0-based. */
-  readonly column: number;
+interface Surroundings {
+  readonly text: string;
+  /** Of a value that the next line seems to continue, because it is indented deeper: where the name in that line ends, by where the value begins. */
+  readonly continued: ReadonlyMap<number, number>;
+  /** Where a text in quotes begins, by where it ends. */
+  readonly quotes: ReadonlyMap<number, number>;
+}
+
+function surroundingsOf(doc: Document.Parsed, errors: readonly YAMLError[], text: string): Surroundings {
+  const values = new Set(errors.filter(({ code }) => code === 'BLOCK_AS_IMPLICIT_KEY').map(({ pos }) => pos[0]));
+  const over = errors.filter(({ code, pos }) => code === 'MULTILINE_IMPLICIT_KEY' && values.has(pos[0]));
+  const quotes = new Map<number, number>();
+  if (errors.length > 0)
+    visit(doc, {
+      Scalar: (_key, { type, range }) => {
+        if (range != null && (type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE')) quotes.set(range[1], range[0]);
+      },
+    });
+  return { text, continued: new Map(over.map(({ pos }) => pos)), quotes };
+}
+
+/** What one error of the parser comes from; undefined where another error says it. */
+function foundIn(error: YAMLError, { text, continued, quotes }: Surroundings): Found | undefined {
+  const [offset] = error.pos;
+  const place = placeAt(text, offset);
+  const ofLine = wordsOfLine(place.line);
+  if (ofLine !== undefined) {
+    const { column = place.column, ...words } = ofLine;
+    return { offset: offset - place.column + column, ...words, shifts: hasOddBlank(place.line) };
+  }
+  const next = continued.get(offset);
+  if (next !== undefined) return error.code === 'BLOCK_AS_IMPLICIT_KEY' ? deeperLine(place, next, text) : undefined;
+  const quote = quotes.get(offset);
+  if (quote !== undefined && text.slice(quote, offset).includes('\n')) return { offset: quote, ...openQuote };
+  return { offset, ...wordsOfError(error, place), shifts: error.code === 'TAB_AS_INDENT' || error.message.startsWith('All ') };
+}
+
+/** The line of a name that ends at an offset, after a line that has a value; undefined where it does not stand deeper than that line. */
+function deeperLine(before: Place, offset: number, text: string): Found | undefined {
+  const { line, column } = placeAt(text, offset);
+  const depth = line.search(/\S/);
+  if (depth <= before.line.search(/\S/)) return undefined;
+  const what = 'this line is indented deeper than the one above, which has a value already';
+  return { offset: offset - column + depth, what, fix: 'begin both in the same column', shifts: true };
 }
 
 /** A line may be the whole file. */
 const longestLook = 300;
 
-function lineAt(text: string, offset: number): Place {
+function placeAt(text: string, offset: number): Place {
   const from = Math.max(0, offset - longestLook);
   const before = text.slice(from, offset);
   const line = before.slice(before.lastIndexOf('\n') + 1);
@@ -39,115 +90,16 @@ function lineAt(text: string, offset: number): Place {
   return { line: `${line}${after}`, column: line.length };
 }
 
-type Words = Omit<SyntaxFault, 'offset'>;
-
-function inWords({ code, message }: YAMLError, place: Place, offset: number): SyntaxFault {
-  const star = starredText(place.line);
-  if (star !== undefined)
-    return {
-      offset: offset - place.column + star.column,
-      what: 'text that begins with * has to be in quotes',
-      fix: `write ${JSON.stringify(star.text)}`,
-    };
-  if (oddBlank.test(place.line))
-    return {
-      offset,
-      what: 'a blank in this line is a no-break or other odd one, as web pages have them',
-      fix: 'type its blanks anew',
-    };
-  if (/^(?:<{7}|={7}|>{7})(?: |$)/.test(place.line))
-    return { offset, what: 'a mark of a merge conflict', fix: 'keep one of the two versions, and remove the lines with marks' };
-  if (/^\s*\/\//.test(place.line)) return { offset, what: 'a comment begins with #', fix: 'write # in the place of //' };
-  if (/\r(?!\n)/.test(place.line))
-    return {
-      offset,
-      what: 'the lines end with a carriage return alone',
-      fix: 'save the file with the line ends of Unix or Windows',
-    };
-  const unspaced = /^\s*(?:- +)?([\w-]+):([^\s:/]\S*|\/\S*|\.\S*)/.exec(place.line);
-  if ((code === 'MULTILINE_IMPLICIT_KEY' || code === 'MISSING_CHAR') && unspaced !== null)
-    return { offset, what: 'there is no blank after the colon', fix: `write ${unspaced[1]}: ${unspaced[2]}` };
-  const words = byCode[code];
-  return { offset, ...(typeof words === 'function' ? words(place, message) : (words ?? { what: message })) };
-}
-
-const oddBlank = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/;
-
-/** Of a line such as `only: [*]`, the text that YAML takes for aliases. */
-function starredText(line: string): { readonly text: string; readonly column: number } | undefined {
-  const [, before = '', rest] = /^(.*?(?:[:[{,] *|- +))(\*.*)$/.exec(line) ?? [];
-  if (rest === undefined || /["'#]/.test(before)) return undefined;
-  const inFlow = /[[{]/.test(before);
-  const text = (rest.split(inFlow ? /[,\]}]| #/ : / #/)[0] ?? '').trim();
-  // An alias that exists, or is misspelt, is one word.
-  return /^\*\w/.test(text) ? undefined : { text, column: before.length };
-}
-
-const quoted = (line: string, column: number): string => JSON.stringify(line.slice(column).split(' #')[0]?.trim() ?? '');
-
-const unclosed: Words = {
-  what: 'a quote or bracket is not closed before this line',
-  fix: 'give the lines of one block the same indentation, and close every quote, { and [',
-};
-
-/** An address with brackets in a list such as `[https://[::1]]`. */
-function unclosedIn(line: string): Words {
-  const address = /[[,] *(\w+:\/\/\[[^\]]*\][^\],\s]*)/.exec(line)?.[1];
-  return address === undefined
-    ? unclosed
-    : { what: 'brackets in an address end the list', fix: `put it into quotes: "${address}"` };
-}
-
-/** Where a variable is written as other programs have it. */
-function variableFix(line: string): string | undefined {
-  const name = /: *%([A-Z_][A-Z0-9_]*)%|\{\{-? *(?:\$?env\.|\.)?([A-Z_][A-Z0-9_]*) *\}\}/.exec(line)?.slice(1).find(Boolean);
-  return name === undefined ? undefined : `write \${env:${name}}`;
-}
-
-const byCode: Readonly<Record<string, Words | ((place: Place, message: string) => Words)>> = {
-  TAB_AS_INDENT: { what: 'tabs are not allowed as indentation', fix: 'indent with spaces' },
-  BAD_INDENT: ({ line }, message) =>
-    message.startsWith('Flow')
-      ? unclosedIn(line)
-      : { what: 'the lines of one block are not indented alike', fix: 'give them the same indentation' },
-  BLOCK_AS_IMPLICIT_KEY: {
-    what: 'a second ": " in one line',
-    fix: 'put text that holds ": " into quotes, and indent what belongs to the line above',
-  },
-  MISSING_CHAR: ({ line }) => unclosedIn(line),
-  MULTILINE_IMPLICIT_KEY: { what: 'a name without a colon', fix: 'end the name with a colon and a blank' },
-  MULTIPLE_DOCS: { what: 'a second document begins here', fix: 'keep one in the file: remove "---" or "..." and what follows' },
-  BAD_SCALAR_START: ({ line, column }) => ({
-    what: `text that begins with ${line[column] ?? 'this'} has to be in quotes`,
-    fix: variableFix(line) ?? `write ${quoted(line, column)}`,
-  }),
-  TAG_RESOLVE_FAILED: ({ line, column }) => ({
-    what: `there is no tag "${/^\S*/.exec(line.slice(column))?.[0] ?? '!'}"`,
-    fix: 'put text that begins with ! into quotes',
-  }),
-  UNEXPECTED_TOKEN: {
-    what: 'the text goes on after its end',
-    fix: "put the whole value into one pair of quotes; inside of '...' a quote is written ''",
-  },
-  BAD_DQ_ESCAPE: {
-    what: 'there is no such escape',
-    fix: "write \\\\ for a backslash, or put the text into single quotes: 'C:\\path'",
-  },
-  NON_STRING_KEY: ({ line }) => ({
-    what: 'a name cannot begin with { or [',
-    fix: variableFix(line) ?? 'put text that begins with a bracket into quotes',
-  }),
-};
-
 /** Keys that come again in their map; yaml's own check compares every key with every other. */
-export function repeatedKeys(doc: Document): { readonly offset: number; readonly name: string }[] {
-  const repeated: { readonly offset: number; readonly name: string }[] = [];
+function repeatedKeys(doc: Document): SyntaxFault[] {
+  const repeated: SyntaxFault[] = [];
   visit(doc, {
     Map: (_key, map) => {
       const known = new Set<unknown>();
       for (const { key } of map.items) {
         if (!isScalar(key)) continue;
-        if (known.has(key.value)) repeated.push({ offset: key.range?.[0] ?? 0, name: String(key.value) });
+        const what = `"${String(key.value)}" is written twice`;
+        if (known.has(key.value)) repeated.push({ offset: key.range?.[0] ?? 0, what, fix: 'keep one of them' });
         known.add(key.value);
       }
     },
@@ -156,8 +108,8 @@ export function repeatedKeys(doc: Document): { readonly offset: number; readonly
 }
 
 /** Aliases without an anchor before them, and merges (`<<`) of what is not a map. */
-export function aliasFaults(doc: Document): { readonly offset: number; readonly what: string; readonly fix: string }[] {
-  const faults: { readonly offset: number; readonly what: string; readonly fix: string }[] = [];
+export function aliasFaults(doc: Document): SyntaxFault[] {
+  const faults: SyntaxFault[] = [];
   // An alias resolves itself by a walk through the whole document.
   const anchors = new Map<string, Node>();
   const isOfMaps = (value: unknown): boolean => {
@@ -172,10 +124,11 @@ export function aliasFaults(doc: Document): { readonly offset: number; readonly 
     },
     Node: (_key, node) => {
       if (!isAlias(node)) {
-        if (node.anchor !== undefined) anchors.set(node.anchor, node as Node);
+        if (node.anchor !== undefined) anchors.set(node.anchor, node);
       } else if (!anchors.has(node.source)) {
-        const fix = `put it into quotes if it is text: "*${node.source}"`;
-        faults.push({ offset: node.range?.[0] ?? 0, what: `unknown alias "*${node.source}"`, fix });
+        // It may be a password that begins with a star.
+        const fix = 'put it into quotes if it is text, or write the name of an anchor (&NAME) that stands above';
+        faults.push({ offset: node.range?.[0] ?? 0, what: 'an alias of no anchor', fix });
       }
     },
   });

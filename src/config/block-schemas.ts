@@ -79,7 +79,10 @@ export function withPlaces(
   const places = placesOf(name, String(fault.path[0]), roots);
   if (places.length === 0) return fault;
   const told = `${hint}${places.slice(0, mostPlaces).join(', or ')}`;
-  return { ...fault, fix: fault.fix === undefined ? told : `${told}; ${fault.fix}` };
+  if (fault.fix === undefined) return { ...fault, fix: told };
+  // What is spelt nearly like that and possible here goes before what is spelt like that and possible elsewhere.
+  const [, near = '', rest = ''] = /^(did you mean "[^"]*"\? )?(.*)$/s.exec(fault.fix) ?? [];
+  return { ...fault, fix: `${near}${told}; ${rest}` };
 }
 
 const mostPlaces = 3;

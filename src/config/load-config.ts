@@ -51,7 +51,7 @@ export async function loadConfig(path: string, given: LoadOptions): Promise<Conf
   if (doc.faults.length > 0) throw allOf(doc.faults);
   if (!isObject(doc.value)) {
     const what = doc.value === null ? 'the file is empty' : 'the file is not a map of options';
-    throw allOf([doc.fault([], what, 'begin with config/penstock.example.yaml')]);
+    throw allOf([doc.fault([], what, 'write one with penstock init, or begin with config/penstock.example.yaml')]);
   }
   const config = await resolveFile(doc, doc.value, sourcesOf(path, options), options);
   files.leaveOut(Object.values(config.admin.tls ?? {}));

@@ -47,7 +47,7 @@ function restoreText(text: string): string {
 function restoreFault(fault: Fault): Fault {
   const what = restoreText(fault.what);
   // Others read the environment and files that way.
-  if (what.startsWith('there is no tag'))
+  if (what.startsWith('text that begins with ! has'))
     return { ...fault, what, fix: 'write ${env:NAME} or ${file:PATH}, or put the text into quotes' };
   return fault.fix === undefined ? { ...fault, what } : { ...fault, what, fix: restoreText(fault.fix) };
 }
@@ -80,7 +80,7 @@ export async function readText(path: string, files: Pick<Files, 'readFile' | 'st
   } catch (error) {
     if (error instanceof PenstockError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw fail('there is no such file', 'name it with -c, or copy config/penstock.example.yaml', error);
+    if (code === 'ENOENT') throw fail('there is no such file', 'name it with -c, or write one with penstock init', error);
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw fail('the file is not UTF-8 text', 'save it as UTF-8', error);
     throw fail(`the file cannot be read (${code ?? (error as Error).message})`, 'correct its permissions', error);
   }

@@ -119,8 +119,12 @@ describe('schema faults', () => {
 describe('the text itself', () => {
   it.each([
     ['a duplicate key', 'a: 1\na: 2\n', 'p.yaml:2:1: "a" is written twice\n  fix: keep one of them'],
-    ['an unknown anchor', 'a: *b\n', 'p.yaml:1:4: unknown alias "*b"\n  fix: put it into quotes if it is text: "*b"'],
-    ['an unknown tag', 'a: !js x\n', 'p.yaml:1:4: there is no tag "!js"\n  fix: put text that begins with ! into quotes'],
+    [
+      'an unknown anchor',
+      'a: *b\n',
+      'p.yaml:1:4: an alias of no anchor\n  fix: put it into quotes if it is text, or write the name of an anchor (&NAME) that stands above',
+    ],
+    ['an unknown tag', 'a: !js x\n', 'p.yaml:1:4: text that begins with ! has to be in quotes\n  fix: put all of it into quotes'],
     [
       'a cron expression without quotes',
       'a:\n  cron: */5 * * * * # often\n',
@@ -138,8 +142,16 @@ describe('the text itself', () => {
       'a: 1\n---\nb: [\n',
       'p.yaml:2:1: a second document begins here\n  fix: keep one in the file: remove "---" or "..." and what follows',
     ],
-    ['no blank after the colon', 'a:1\nb: 2\n', 'p.yaml:1:1: there is no blank after the colon\n  fix: write a: 1'],
-    ['a reserved character', 'a: @b c # d\n', 'p.yaml:1:4: text that begins with @ has to be in quotes\n  fix: write "@b c"'],
+    [
+      'no blank after the colon',
+      'a:1\nb: 2\n',
+      'p.yaml:1:1: there is no blank after the colon\n  fix: write a: and a blank before its value',
+    ],
+    [
+      'a reserved character',
+      'a: @b c # d\n',
+      'p.yaml:1:4: text that begins with @ has to be in quotes\n  fix: put all of it into quotes',
+    ],
     [
       'text behind a quote',
       "a: 'it's'\n",
@@ -150,10 +162,99 @@ describe('the text itself', () => {
       'a: {{ b }}\n',
       'p.yaml:1:5: a name cannot begin with { or [\n  fix: put text that begins with a bracket into quotes',
     ],
+    [
+      'a line one column too deep',
+      'a:\n  b: 1\n   c: 2\n   d: 3\ne: 4\n',
+      'p.yaml:3:4: this line is indented deeper than the one above, which has a value already\n  fix: begin both in the same column',
+    ],
+    [
+      'a line one column too shallow',
+      'a:\n b: 1\n  c: 2\n  d: 3\n  e: 4\n',
+      'p.yaml:3:3: this line is indented deeper than the one above, which has a value already\n  fix: begin both in the same column',
+    ],
+    [
+      'a block that ends in another column than it began, once',
+      'a:\n   b: 1\n  c: 2\n  b: 3\n',
+      'p.yaml:3:1: the lines of one block are not indented alike\n  fix: give them the same indentation',
+    ],
+    [
+      'tabs, once, and nothing that follows from them',
+      'a:\n\tb: 1\nc:\n\tb: 2\n\td: 3\n',
+      'p.yaml:2:1: tabs are not allowed as indentation\n  fix: indent with spaces, in every line',
+    ],
+    [
+      'a quote that no other ends',
+      'a:\n  b: "c\n  d: 1\ne: 2\n',
+      'p.yaml:2:6: the quote that begins here is not closed\n  fix: close it where the text ends',
+    ],
+    [
+      'a quote that one of another text ends',
+      'a: "b\n  c: 1\n  d: "e"\n',
+      'p.yaml:1:4: the quote that begins here is not closed\n  fix: close it where the text ends',
+    ],
+    ['no colon', 'a:\n  b: 1\n  c 2\n', 'p.yaml:3:3: a name without a colon\n  fix: end the name with a colon and a blank'],
+    [
+      'no colon before an indented block',
+      'a\n  b: 1\n  c: 2\n',
+      'p.yaml:1:1: a name without a colon\n  fix: end the name with a colon and a blank',
+    ],
+    [
+      '= in the place of a colon',
+      'a:\n  b: 1\n  c = 2\n',
+      'p.yaml:3:3: there is a = in the place of a colon\n  fix: write c: and a blank before its value',
+    ],
+    ['a second colon', 'a: b: c\n', 'p.yaml:1:4: a second ": " in one line\n  fix: put text that holds ": " into quotes'],
+    [
+      'no comma',
+      'a: ["b" "c"]\n',
+      'p.yaml:1:9: a comma is missing\n  fix: write a comma between two of a list, or of what stands in braces',
+    ],
+    [
+      'a comma too many',
+      'a: [b,, c]\n',
+      'p.yaml:1:7: there is nothing before this comma\n  fix: leave the comma out, or write what belongs there',
+    ],
+    [
+      'a comment right after its value',
+      'a: "b"#c\n',
+      'p.yaml:1:7: there is no blank before #\n  fix: write one if a comment begins there, or put text that holds # into quotes',
+    ],
   ])('reports %s with its place', (_name, text, expected) => {
     const faults = check(text);
 
     expect(faults).toEqual([expected]);
+  });
+
+  it.each([
+    '@hunter2',
+    '%hunter2',
+    '`hunter2',
+    '*hunter2',
+    '*-hunter2',
+    '!hunter2',
+    '&hunter2',
+    '&hunter2#',
+    '{hunter2',
+    '[hunter2',
+    '"hunter2',
+    '"hunter2"hunter2',
+    '"hunter2"#hunter2',
+    '"\\hunter2"',
+    'hunter2: hunter2',
+    '|hunter2',
+    '>hunter2',
+    '- hunter2',
+    '? hunter2',
+    '{{ hunter2 }}',
+    '[hunter2]]',
+    '<hunter2',
+  ])('does not repeat a password, whatever it begins with: %s', (password) => {
+    const lines = [`token: ${password}`, `token:${password}`, `token ${password}`, `token = ${password}`];
+
+    const faults = lines.flatMap((line) => parseYaml(`a:\n  b: 1\n  ${line}\n  c: 2\n`, 'p.yaml').faults.map(formatFault));
+
+    expect(faults.filter((fault) => fault.includes('hunter2'))).toEqual([]);
+    expect(faults).not.toEqual([]);
   });
 
   it.each([

@@ -69,7 +69,7 @@ it('ends with 1 where nobody answers or nobody can tell, and says how to ask wit
   await fs.writeFile(file, 'data_dir: ./new\n');
   const dead = await penstock(['health', '-c', file]);
 
-  const said = `penstock: ${file}: there is no such file\n  fix: name it with -c, or copy config/penstock.example.yaml`;
+  const said = `penstock: ${file}: there is no such file\n  fix: name it with -c, or write one with penstock init`;
   const ask = '; a daemon that runs answers without it: --data-dir FOLDER';
   expect(without).toEqual({ code: 1, out: '', err: `${said}${ask}\n` });
   expect(status).toEqual({ code: 2, out: '', err: `${said}${ask}\n` });

@@ -219,7 +219,7 @@ it('refuses tabs as indentation with their place', async () => {
   const faults = await faultsOf(`sinks:\n\tout: { type: stdout }\n`);
 
   expect(faults[0]).toMatch(/^penstock\.yaml:2:1: tabs are not allowed as indentation/);
-  expect(faults[1]).toBe('  fix: indent with spaces');
+  expect(faults[1]).toBe('  fix: indent with spaces, in every line');
 });
 
 it.each([
@@ -302,6 +302,7 @@ it.each([
   ['sinks.soc', 'max_bytes: 1GiB', '"max_bytes" belongs below "journal" at the top of the file; possible here: '],
   ['sources.feed', 'overlap: 5m', '"overlap" belongs below "window" of a source; possible here: '],
   ['sources.feed', 'org_id: x', '"org_id" belongs below "options" of a source; possible here: '],
+  ['sources.feed', 'starts: 5m', 'did you mean "start"? possible here: '],
   ['sources.feed', 'backoff_max: 5m', '"backoff_max" belongs to a sink; possible here: '],
   ['sinks.soc', 'nowhere: 1', 'possible here: '],
 ] as const)('says where an option belongs that is unknown below %s: %s', async (block, line, says) => {
@@ -322,6 +323,14 @@ it.each([
 
   const at = faults.findIndex((fault) => fault.includes('unknown option'));
   expect(faults[at + 1]?.replace(/^ {2}fix: /, '').slice(0, says.length)).toBe(says);
+});
+
+it('names what is possible here before what is possible elsewhere', async () => {
+  const faults = await faultsOf('source: {}\nsinks:\n  out: { type: stdout }\n', { sinkTypes });
+
+  expect(faults).toContainEqual(
+    expect.stringContaining('did you mean "sources"? "source" belongs to a sink of type splunk_hec; possible here: '),
+  );
 });
 
 it('takes __proto__ for what it is: an unknown option', async () => {

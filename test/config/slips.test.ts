@@ -27,7 +27,7 @@ it.each([
   ['a duration elsewhere', file('', '    timeout: 30 sec'), 'write 30s'],
   ['a size in small letters', file('', '    batch: { bytes: 1 mb }'), 'write 1MB'],
   ['a binary size without its B', file('', '    batch: { bytes: 2Mi }'), 'write 2MiB'],
-  ['no blank after a colon', valid.replace('schedule: ', 'schedule:'), 'write schedule: 5m'],
+  ['no blank after a colon', valid.replace('schedule: ', 'schedule:'), 'write schedule: and a blank before its value'],
   ['a no-break space after a colon', valid.replace('schedule: ', 'schedule:\u00a0'), 'type its blanks anew'],
   [
     'no-break spaces as indentation',

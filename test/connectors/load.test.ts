@@ -333,7 +333,7 @@ describe('a fault', () => {
       'map: { message: text }',
       'map: { message: text',
       [
-        'connector.yaml:18:1: a quote or bracket is not closed before this line\n  fix: give the lines of one block the same indentation, and close every quote, { and [',
+        'connector.yaml:18:1: a bracket is not closed before this line\n  fix: give the lines of one block the same indentation, and close every { and [',
       ],
     ],
     [

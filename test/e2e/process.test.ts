@@ -5,7 +5,7 @@ it('ends with the exit code and the message on standard error', async () => {
   expect(await run(['validate', '-c', '/no/such/file.yaml'])).toEqual({
     code: 2,
     stdout: '',
-    stderr: 'penstock: /no/such/file.yaml: there is no such file\n  fix: name it with -c, or copy config/penstock.example.yaml\n',
+    stderr: 'penstock: /no/such/file.yaml: there is no such file\n  fix: name it with -c, or write one with penstock init\n',
   });
 });
 
