@@ -1,10 +1,10 @@
 // No test reaches beyond this machine: a connection to anything but loopback fails at once, with the address in the error. And properties try
-// the same values every time, so that a red gate is about the change: FUZZ_SEED=new draws a seed, FUZZ_SEED=N plays one; a failure prints it.
+// the same values every time.
 import net from 'node:net';
 import { configureGlobal } from 'fast-check';
+import { seed } from './seed.ts';
 
-const seed = process.env['FUZZ_SEED'] ?? '20261129';
-configureGlobal(seed === 'new' ? {} : { seed: Number(seed) });
+configureGlobal({ seed });
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/;
 // oxlint-disable-next-line typescript/unbound-method -- called with the socket as `this` below

@@ -225,9 +225,8 @@ describe('a subscription', () => {
   it('connects again after the connection was cut, and reads what the broker sends again', async () => {
     const pulsar = await broker();
     pulsar.onConnection = (socket, index) => {
-      socket.send(frame(`id-${index}`, { n: index }, { redeliveryCount: index - 1 }), () => {
-        if (index < 3) setTimeout(() => socket.terminate(), 20);
-      });
+      socket.send(frame(`id-${index}`, { n: index }, { redeliveryCount: index - 1 }));
+      if (index < 3) socket.once('message', () => socket.terminate());
     };
 
     const run = await consume(pulsar.port);

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { allFaults } from '../../src/simulator/index.ts';
+import { seed } from '../seed.ts';
 import { envelopes, hecToken } from '../sinks/hec.ts';
 import { type Receiver as HttpReceiver, openReceiver, type Reply } from '../sinks/http-receiver.ts';
 import { listen } from '../sinks/receiver.ts';
@@ -16,7 +17,6 @@ import { command, configFile, penstock, type RunningPenstock } from './penstock.
 import { startReceiver } from './receiver.ts';
 import { calm, startVendors } from './vendors.ts';
 
-const seed = Number(process.env['PENSTOCK_SEED'] ?? Math.floor(Math.random() * 1e6));
 const kills = Number(process.env['PENSTOCK_KILLS'] ?? 6);
 
 interface Splunk extends HttpReceiver {
@@ -72,7 +72,7 @@ const uidsIn = (text: string): string[] =>
     .filter((line) => line.includes('{') && line.endsWith('}'))
     .map((line) => (JSON.parse(line.slice(line.indexOf('{'))) as { metadata: { uid: string } }).metadata.uid);
 
-it(`loses nothing for any sink that is killed at random moments while jobs run (PENSTOCK_SEED=${seed})`, async () => {
+it(`loses nothing for any sink that is killed at random moments while jobs run (FUZZ_SEED=${seed})`, async () => {
   const random = seededRandom(seed);
   const vendors = await startVendors(seed, { ...allFaults, unreadable: 0 });
   await using _simulator = vendors.simulator;

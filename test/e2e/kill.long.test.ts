@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
+import { seed } from '../seed.ts';
 import { expectNothingLost, faultyScene } from './kill-scene.ts';
 import { penstock } from './penstock.ts';
 
-const seed = Number(process.env['PENSTOCK_SEED'] ?? Math.floor(Math.random() * 1e6));
 const kills = 8;
 
-it(`delivers every event although it is killed at random moments (PENSTOCK_SEED=${seed})`, async () => {
+it(`delivers every event although it is killed at random moments (FUZZ_SEED=${seed})`, async () => {
   const random = seededRandom(seed);
   await using scene = await faultyScene(seed);
 

@@ -1,13 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
+import { seed } from '../seed.ts';
 import { command, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 import { audit, configFor, data, record, startService, usersIn } from './stream-scene.ts';
 
-const seed = Number(process.env['PENSTOCK_SEED'] ?? Math.floor(Math.random() * 1e6));
-
-it(`loses no message although daemon and service die at random (PENSTOCK_SEED=${seed})`, async () => {
+it(`loses no message although daemon and service die at random (FUZZ_SEED=${seed})`, async () => {
   const random = seededRandom(seed);
   const { pulsar } = await startService(seed);
   await using _service = pulsar;

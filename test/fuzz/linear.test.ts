@@ -16,6 +16,7 @@ import { createRelpParser } from '../../src/sinks/syslog/relp-session.ts';
 import { skippingClock } from '../connectors/open-source.ts';
 import { costLength, expectLinear, repeated } from '../cost.ts';
 import { loadConnector } from '../event/load-connector.ts';
+import { seed } from '../seed.ts';
 import { fewOrMany } from '../thorough.ts';
 import { resultOf } from './fuzz.ts';
 import { soup } from './texts.ts';
@@ -60,7 +61,6 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
 
 describe.each(Object.entries(readers))('reading %s', (_name, read) => {
   it('costs in proportion to the length, whatever is repeated', () => {
-    const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
     const runs = fc.sample(
       soup.filter((text) => text !== ''),
       { numRuns: fewOrMany(2, 25), seed },

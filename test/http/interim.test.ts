@@ -99,7 +99,10 @@ it('is no answer', async () => {
   const asked = ask(
     net.createServer((socket) => {
       onSocket(socket);
-      setTimeout(() => socket.end(), 100);
+      // After the request, which is answered first.
+      socket.on('data', (chunk) => {
+        if (chunk.toString().endsWith('body!')) setTimeout(() => socket.end(), 20);
+      });
     }),
     'http',
     1,

@@ -5,7 +5,8 @@ import { openS3 } from '../../src/sinks/s3/index.ts';
 import type { SinkContext } from '../../src/sinks/sink.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { load } from '../config/load.ts';
-import { record } from '../deliver/harness.ts';
+import { record, settingsOf } from '../deliver/harness.ts';
+import { leapingClock } from '../hasty-clock.ts';
 import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live, until } from './delivering.ts';
 import type { Reply, Seen } from './http-receiver.ts';
@@ -256,9 +257,11 @@ describe('an event that breaks the store becomes a dead letter, the others are s
   it('no answer at all', async () => {
     const journal = memoryJournal();
     journal.put(live, events.slice(0, 9));
-    await using store = await openStore((request) => (holds(request, 'e4') ? () => undefined : undefined));
-    const own = { ...settings(9).settings, timeoutMs: 300 };
-    await using delivering = deliver(journal, sinkTo(store), { settings: own });
+    const clock = leapingClock();
+    const { timeoutMs } = settingsOf();
+    // It is given up as soon as it has come: what is answered may take its time.
+    await using store = await openStore((request) => (holds(request, 'e4') ? () => clock.leap(timeoutMs) : undefined));
+    await using delivering = deliver(journal, sinkTo(store), { ...settings(9), clock });
 
     expect(await delivering.drained()).toBe(true);
 

@@ -182,7 +182,7 @@ it('interrupts the jobs that are meant, starts none meanwhile, and resumes them 
     expect(statesOf(await journal.jobs())).toEqual(['running', 'running', 'queued']);
   }
 
-  // What takes its place is gone: the job says so.
+  // Its sink is not configured any more: the job says so.
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['failed', 'running', 'failed']);
   expect((await journal.jobs())[0]?.error).toContain('no enabled sink is called "a"');
   // What the replay had begun is kept for the sink.
