@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -17,4 +18,17 @@ export async function temporaryDirectory(): Promise<string> {
 /** A journal of its own in a temporary directory; close it with `await using`. */
 export async function temporaryJournal(change: Partial<JournalOptions> = {}) {
   return openJournal(journalOptions(await temporaryDirectory(), change));
+}
+
+/** A small disk of its own, where the machine lets us mount one. */
+export async function smallDisk(mebibytes: number): Promise<string | undefined> {
+  const path = join(await temporaryDirectory(), 'disk');
+  await mkdir(path);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes * 1024}k`, 'tmpfs', path], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  onTestFinished(() => void execFileSync('umount', ['-l', path]));
+  return path;
 }

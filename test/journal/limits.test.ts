@@ -1,16 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import fs, { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { access, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { isBalanced, zeroCounts } from '../../src/journal/counts.ts';
 import { type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
 import { Ballast } from '../../src/journal/sqlite/upkeep/room.ts';
 import { itInLongTests } from '../thorough.ts';
-import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+import { commitOf, journalOptions, seamsAt, sink, smallDisk, someRecords, source, temporaryDirectory } from './fixture.ts';
 import { enginesWhereThorough, inModel } from './places.ts';
 
 const live: Lane = { kind: 'live', source: 's' };
@@ -382,19 +381,6 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     await expect.poll(() => journal.hasRoom()).toBe(true);
   });
 });
-
-/** A small disk of its own, where the machine lets us mount one. */
-async function smallDisk(mebibytes: number): Promise<string | undefined> {
-  const path = join(await temporaryDirectory(), 'disk');
-  await mkdir(path);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', path], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', path]));
-  return path;
-}
 
 async function occupy(path: string): Promise<void> {
   for (let size = mebibyte; size >= 512; size /= 2) {

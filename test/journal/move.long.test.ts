@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -6,7 +7,17 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { type Journal, type Lane, openJournal, type Position, type StoredPage } from '../../src/journal/index.ts';
 import { moveToDatabase, moveToFile } from '../../src/journal/move/move.ts';
 import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
-import { commitOf, journalOptions, letterOf, plain, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+import {
+  commitOf,
+  journalOptions,
+  letterOf,
+  plain,
+  sink,
+  smallDisk,
+  someRecords,
+  source,
+  temporaryDirectory,
+} from './fixture.ts';
 import { postgresEngine } from './places.ts';
 
 const lane = (kind: 'live' | 'backfill', name: string): Lane => ({ kind, source: name });
@@ -258,6 +269,28 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
 
     expect((await readdir(back)).filter((name) => name.startsWith('journal.db'))).toEqual([]);
     await using journal = await open(engine);
+    expect(await seenOf(journal)).toEqual(before);
+  });
+
+  it('stays in use where the disk is too small for its file, and says so; then it is moved there', async ({ skip }) => {
+    const disk = (await smallDisk(0.5)) ?? '';
+    skip(disk === '', 'no file system can be mounted here');
+    const { dataDir, engine, options, open, before } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+
+    const full = moveToFile({ dataDir: join(disk, 'data'), ...options });
+    await expect(full).rejects.toMatchObject({
+      code: 'PEN_JOURNAL_UNWRITABLE',
+      message: expect.stringContaining('the disk is full'),
+      where: join(disk, 'data/journal.db.new'),
+    });
+    const still = await open(engine);
+    expect(await seenOf(still)).toEqual(before);
+    await still[Symbol.asyncDispose]();
+    execFileSync('mount', ['-o', 'remount,size=16m', disk]);
+    await moveToFile({ dataDir: join(disk, 'data'), ...options });
+
+    await using journal = await open({ kind: 'sqlite', dataDir: join(disk, 'data') });
     expect(await seenOf(journal)).toEqual(before);
   });
 

@@ -76,12 +76,13 @@ it('names a page whose bytes were changed, loses exactly that page, and balances
 
 describe('a repair that is killed while it puts the new file in place', () => {
   /** Killed in front of a rename, with files beside the database as a killed daemon leaves them. */
-  async function killedBefore(rename: number): Promise<string> {
+  async function killedBefore(rename: number, damage?: string): Promise<string> {
     const dataDir = await filledDirectory();
     const copy = await temporaryDirectory();
     const daemon = await openJournal(journalOptions(dataDir));
     for (const name of ['journal.db', 'journal.db-wal', 'journal.db-shm']) await copyFile(join(dataDir, name), join(copy, name));
     await daemon[Symbol.asyncDispose]();
+    if (damage !== undefined) edit(copy, damage);
     let renames = 0;
     const files: Files = {
       ...seams.files,
@@ -95,14 +96,14 @@ describe('a repair that is killed while it puts the new file in place', () => {
     return copy;
   }
 
-  it.each([0, 1, 2, 3])('is finished by the next start, after %i renames', async (rename) => {
+  it.each([0, 1, 2, 3, 4])('is finished by the next start, after %i renames', async (rename) => {
     const dataDir = await killedBefore(rename);
 
     await using journal = await openJournal(journalOptions(dataDir));
 
     expect(await pendingOf(journal, 'b')).toHaveLength(1000);
     const aside = (await readdir(dataDir)).filter((name) => name.startsWith('journal.db.damaged-'));
-    expect(aside).toHaveLength(rename === 0 ? 0 : 3);
+    expect(aside).toHaveLength(rename === 0 ? 0 : 4);
   });
 
   it('is named to whoever only reads, who begins nothing and finishes nothing', async () => {
@@ -125,6 +126,64 @@ describe('a repair that is killed while it puts the new file in place', () => {
     expect(repair).toMatchObject({ pages: 10, records: 1000, lost: [] });
     await using journal = await openJournal(journalOptions(dataDir));
     expect(await pendingOf(journal, 'b')).toHaveLength(1000);
+  });
+
+  it.each([0, 1, 2])('says in the end what was lost, after %i renames', async (rename) => {
+    const dataDir = await killedBefore(rename, 'UPDATE pages SET body = zeroblob(length(body)) WHERE id = 5');
+
+    const { lost, notes, damaged } = await repairJournal(dataDir, { seams });
+
+    expect(lost).toHaveLength(2);
+    expect(notes).toContainEqual(expect.stringContaining('penstock verify s'));
+    expect(JSON.parse(await readFile(`${damaged}.json`, 'utf8'))).toMatchObject({ lost, notes, damaged });
+  });
+});
+
+it('takes away what it wrote where the disk gets full, and says so; then it is tried again', async () => {
+  const dataDir = await filledDirectory();
+  edit(dataDir, 'UPDATE pages SET body = zeroblob(length(body)) WHERE id = 5');
+  const before = await readdir(dataDir);
+  const files: Files = {
+    ...seams.files,
+    open: async (path, ...rest) => {
+      if (String(path).endsWith('.json')) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+      return seams.files.open(path, ...rest);
+    },
+  };
+
+  await expect(repairJournal(dataDir, { seams: { ...seams, files } })).rejects.toThrow('no space left');
+
+  const left = (await readdir(dataDir)).filter((name) => !/-(wal|shm)$/.test(name));
+  expect(left.sort()).toEqual(before.sort());
+  expect(await repairJournal(dataDir, { seams })).toMatchObject({ pages: 9 });
+});
+
+it('names the folder where nothing can be written, and what to do', async () => {
+  const dataDir = await filledDirectory();
+  const refused = Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+  const files: Files = { ...seams.files, open: () => Promise.reject(refused) };
+
+  const repair = repairJournal(dataDir, { seams: { ...seams, files } });
+
+  await expect(repair).rejects.toMatchObject({
+    code: 'PEN_JOURNAL_UNWRITABLE',
+    where: dataDir,
+    fix: expect.stringContaining('data_dir'),
+  });
+});
+
+it.each([
+  ['in a folder that is not there', (folder: string) => join(folder, 'none', 'copy.db')],
+  ['in what is no folder', () => '/dev/full/copy.db'],
+])('says that a copy cannot be written, and not that the journal cannot, %s', async (_where, place) => {
+  const to = place(await temporaryDirectory());
+
+  const backup = backupJournal(await filledDirectory(), to);
+
+  await expect(backup).rejects.toMatchObject({
+    code: 'PEN_OPERATION_FAILED',
+    where: to,
+    fix: expect.stringContaining('a folder that can be written'),
   });
 });
 

@@ -10,7 +10,7 @@ import { checkPages, type PagesDone } from '../postgres/check.ts';
 import { Database } from '../postgres/database.ts';
 import { emptySchema, inspectLeaving, readMoved, setAside, writeMoved } from '../postgres/moved.ts';
 import { checkServer, leaving, migrate } from '../postgres/schema.ts';
-import { openDatabase } from '../sqlite/file/database.ts';
+import { openDatabase, storageError } from '../sqlite/file/database.ts';
 import {
   besideDatabase,
   fileExists,
@@ -109,6 +109,8 @@ async function fill(db: Database, path: string, onProgress: MoveOptions['onProgr
     return await compare(file, db).catch((error: unknown) =>
       Promise.reject(differs(String(error instanceof Error ? error.message : error), db.where)),
     );
+  } catch (error) {
+    throw storageError(error, path);
   } finally {
     file.close();
   }
@@ -184,6 +186,8 @@ async function draftFrom(db: Database, draft: string, copied: PagesDone | undefi
     return await compare(file, db).catch((error: unknown) =>
       Promise.reject(differs(String(error instanceof Error ? error.message : error), draft)),
     );
+  } catch (error) {
+    throw storageError(error, draft);
   } finally {
     file.close();
   }

@@ -20,7 +20,7 @@ import { checkVersion, createJournalFile, migrate, schemaVersion } from './file/
 import { openWriter } from './file/writer.ts';
 import { checkAtOpen } from './repair/check.ts';
 import { setCountsRight } from './repair/counts-at-start.ts';
-import { finishRepair } from './repair/put-in-place.ts';
+import { finishRepair, reportName } from './repair/put-in-place.ts';
 import { journalOf, openStores } from './stores.ts';
 import { Ballast, ballastBytes, openLimits, volumeBytes } from './upkeep/room.ts';
 import { startUpkeep } from './upkeep/rounds.ts';
@@ -37,7 +37,7 @@ export async function openSqlite({ dataDir }: SqliteEngine, options: JournalOpti
   const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, log, signal });
   try {
     const damaged = await finishRepair(paths, seams.files);
-    if (damaged !== undefined) log.warn({ damaged }, 'a repair that was cut off is finished now');
+    if (damaged !== undefined) log.warn({ damaged, report: reportName(damaged) }, 'a repair that was cut off is finished now');
     if (!(await fileExists(paths.journal, seams.files))) {
       await refuseMoved(paths, seams.files);
       await createJournalFile(paths.journal, seams.files);

@@ -88,6 +88,13 @@ export function isDiskFull(error: unknown): boolean {
   return code !== undefined && ((code & 0xff) === 13 || code === 4618 || code === 4874);
 }
 
+/** Of a copy from one file to another: true when SQLite could not read the first, false when it could not write the other. */
+export function isOfWhatIsRead(error: unknown): boolean {
+  const code = sqliteCode(error);
+  // Damaged, no database, and IOERR_READ.
+  return code !== undefined && ((code & 0xff) === 11 || (code & 0xff) === 26 || code === 266);
+}
+
 /** Turns an error of SQLite into a PenstockError that names the file and the way out; other errors pass unchanged. */
 export function storageError(error: unknown, where: string): unknown {
   const code = sqliteCode(error);

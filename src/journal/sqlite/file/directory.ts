@@ -69,18 +69,20 @@ export async function prepareDirectory(dataDir: string, files: Files, log: Log):
     await claimFiles(dataDir, files);
     await probeWrite(dataDir, files);
   } catch (error) {
-    if (error instanceof PenstockError) throw error;
-    throw new PenstockError(
-      'PEN_JOURNAL_UNWRITABLE',
-      `data_dir cannot be written (${error instanceof Error ? error.message : String(error)})`,
-      {
-        where: dataDir,
-        cause: error,
-        fix: 'let data_dir name a directory on a local disk that the user who runs penstock may write to',
-      },
-    );
+    throw unwritable(error, dataDir);
   }
   await refuseNetwork(dataDir, files, log);
+}
+
+/** What the file system says where data_dir cannot be written, with the way out; an error that has one passes. */
+export function unwritable(error: unknown, dataDir: string): PenstockError {
+  if (error instanceof PenstockError) return error;
+  const what = error instanceof Error ? error.message : String(error);
+  return new PenstockError('PEN_JOURNAL_UNWRITABLE', `data_dir cannot be written (${what})`, {
+    where: dataDir,
+    cause: error,
+    fix: 'let data_dir name a directory on a local disk that the user who runs penstock may write to',
+  });
 }
 
 /** Throws PEN_DATA_DIR_UNSAFE where others can write data_dir, or something else than a file of its owner has the name of one of ours. */

@@ -7,7 +7,7 @@ import type { Log } from '../../../base/log.ts';
 import { openOwnFile, writeOwnFile } from '../../../base/own-file.ts';
 import type { Files } from '../../../base/seams.ts';
 import { storageError } from './database.ts';
-import { type JournalPaths, journalPaths } from './directory.ts';
+import { type JournalPaths, journalPaths, unwritable } from './directory.ts';
 
 const retryMs = 250;
 const tellAfterMs = 1000;
@@ -74,8 +74,12 @@ async function nameHolder(path: string, clock: Clock, files: Files): Promise<voi
 
 // SQLite would make the file readable to all.
 async function touch(path: string, files: Files): Promise<void> {
-  const handle = await openOwnFile(path, files, { for: 'append', code: 'PEN_DATA_DIR_UNSAFE' });
-  await handle.close();
+  try {
+    const handle = await openOwnFile(path, files, { for: 'append', code: 'PEN_DATA_DIR_UNSAFE' });
+    await handle.close();
+  } catch (error) {
+    throw unwritable(error, dirname(path));
+  }
 }
 
 function tryLock(path: string): DatabaseSync | undefined {

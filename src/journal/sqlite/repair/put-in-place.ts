@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path';
 import type { Files } from '../../../base/seams.ts';
 import { besideDatabase, fileExists, isUnfinished, type JournalPaths, repairedName, syncDirectory } from '../file/directory.ts';
 
+/** What a repair says of a file that it wrote, or put aside: it is kept beside that, for who did not see it end. */
+export const reportName = (path: string): string => `${path}.json`;
+
 const damagedName = /^journal\.db\.damaged-[\dTZ-]+$/;
 
 /** Puts the journal's files aside as `damaged`, and the repaired one in their place. */
@@ -11,7 +14,9 @@ export async function putInPlace({ journal }: JournalPaths, damaged: string, fil
   for (const suffix of besideDatabase) {
     if (await fileExists(`${journal}${suffix}`, files)) await files.rename(`${journal}${suffix}`, `${damaged}${suffix}`);
   }
-  await files.rename(repairedName(journal), journal);
+  const repaired = repairedName(journal);
+  if (await fileExists(reportName(repaired), files)) await files.rename(reportName(repaired), reportName(damaged));
+  await files.rename(repaired, journal);
   await syncDirectory(dirname(journal), files);
 }
 

@@ -1,18 +1,26 @@
 import { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
-import { clearPlace } from '../../../base/own-file.ts';
+import { clearPlace, openOwnFile, writeOwnFile } from '../../../base/own-file.ts';
 import type { Seams } from '../../../base/seams.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
-import { besideDatabase, inspectDirectory, isUnfinished, journalPaths, repairedName, requireJournal } from '../file/directory.ts';
+import {
+  besideDatabase,
+  fileExists,
+  inspectDirectory,
+  isUnfinished,
+  journalPaths,
+  repairedName,
+  requireJournal,
+} from '../file/directory.ts';
 import { takeLock } from '../file/lock.ts';
 import { checkVersion, createJournalFile } from '../file/schema.ts';
 import { unpackBlocks } from '../records/id-blocks.ts';
 import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
-import { finishRepair, putInPlace } from './put-in-place.ts';
+import { finishRepair, putInPlace, reportName } from './put-in-place.ts';
 import { copyPages, copyTables } from './salvage.ts';
 
-/** What a repair kept and what it could not. */
+/** What a repair kept and what it could not; a copy of it lies beside the damaged file, under its name and `.json`. */
 interface JournalRepair {
   /** The repaired journal. */
   readonly path: string;
@@ -35,7 +43,8 @@ interface RepairOptions {
 }
 
 /**
- * Copies what can be read of a damaged journal into a new one and puts the damaged file aside. Needs the lock: no daemon may run.
+ * Copies what can be read of a damaged journal into a new one and puts the damaged file aside. Needs the lock: no daemon may run. One that was
+ * killed at its end is finished, and says what that one would have said.
  *
  * Throws PEN_JOURNAL_LOCKED, PEN_JOURNAL_FOREIGN for a file that is not ours, PEN_NOT_FOUND.
  */
@@ -48,14 +57,34 @@ export async function repairJournal(
   if (!(await isUnfinished(paths, files))) await requireJournal(paths, files);
   await inspectDirectory(dataDir, files);
   await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
-  await finishRepair(paths, files);
+  const finished = await finishRepair(paths, files);
+  if (finished !== undefined && (await fileExists(reportName(finished), files))) return await readReport(finished, files);
   const repaired = repairedName(paths.journal);
-  for (const suffix of besideDatabase) await clearPlace(`${repaired}${suffix}`, files);
-  await createJournalFile(repaired, files);
-  const report = await salvage(paths.journal, repaired, onProgress);
+  const clear = async (): Promise<void> => {
+    for (const suffix of [...besideDatabase, '.json']) await clearPlace(`${repaired}${suffix}`, files);
+  };
+  await clear();
   const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
-  await putInPlace(paths, damaged, files);
-  return { path: paths.journal, damaged, ...report };
+  try {
+    await createJournalFile(repaired, files);
+    const report = { path: paths.journal, damaged, ...(await salvage(paths.journal, repaired, onProgress)) };
+    await writeOwnFile(reportName(repaired), `${JSON.stringify(report, null, 2)}\n`, files, 'PEN_DATA_DIR_UNSAFE');
+    await putInPlace(paths, damaged, files);
+    return report;
+  } catch (error) {
+    // It takes space that may be what was missing.
+    if (await fileExists(paths.journal, files)) await clear();
+    throw error;
+  }
+}
+
+async function readReport(damaged: string, files: Seams['files']): Promise<JournalRepair> {
+  const handle = await openOwnFile(reportName(damaged), files, { for: 'read', code: 'PEN_DATA_DIR_UNSAFE' });
+  try {
+    return JSON.parse(await handle.readFile('utf8')) as JournalRepair;
+  } finally {
+    await handle.close();
+  }
 }
 
 async function salvage(
