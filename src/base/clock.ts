@@ -31,6 +31,12 @@ export function systemClock({ unref = false }: { unref?: boolean } = {}): Clock 
   };
 }
 
+/** Milliseconds since the epoch as the wall clock says now, and grown steadily since, whatever steps that makes. */
+export function steadyTime(clock: Clock): () => number {
+  const shift = clock.now() - clock.monotonic();
+  return () => shift + clock.monotonic();
+}
+
 /** Waits `ms` milliseconds; rejects with the signal's reason when it aborts first. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -108,7 +108,7 @@ function refuse(
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
   if (!open.isLetter && refusal.isDoubtful !== true && refusals.refused(uid, code, refusal)) return systematic(code, text);
   if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
-  settleAsLetter(context, prepared, { code, text, attempts, first });
+  settleAsLetter(context, prepared, { code, text, attempts, first: first?.at });
   return undefined;
 }
 

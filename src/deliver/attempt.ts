@@ -50,7 +50,7 @@ export async function attempt(
   isProbe: boolean,
 ): Promise<Verdicts | Pending> {
   const { clock, tally, settings, cutOff, endpoints } = context;
-  batch.first ??= clock.now();
+  batch.first ??= { at: clock.now(), monotonic: clock.monotonic() };
   batch.underWay(true);
   const isAlone = (batch.blame.isSuspect || isProbe) && sink.isStream === true;
   // What went before it on a stream is not to share its fate.

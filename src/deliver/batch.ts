@@ -25,8 +25,8 @@ export class Batch {
   #lanes: ReadonlyMap<OpenLane, number> | undefined;
   /** Attempts so far, those of the batch it was split from included. */
   attempts: number;
-  /** First attempt, milliseconds; undefined before it. */
-  first: number | undefined;
+  /** First attempt, milliseconds since the epoch and on the monotonic clock; undefined before it. */
+  first: { readonly at: number; readonly monotonic: number } | undefined;
   /** Immediate retries in a row. */
   hasty = 0;
   /** Sent once more at once after the sink was opened with fresh secrets. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, steadyTime } from '../base/clock.ts';
 import { Durations, type Histogram } from '../base/histogram.ts';
 import type { Log } from '../base/log.ts';
 import { Outage } from '../base/outage.ts';
@@ -39,6 +39,8 @@ export class LoopContext {
   readonly deps: DeliverDeps;
   readonly journal: Journal;
   readonly clock: Clock;
+  /** For what is noted and has to rest: milliseconds since the epoch, without the steps that the clock makes. */
+  readonly steadyNow: () => number;
   readonly random: Random;
   readonly log: Log;
   readonly secrets: Secrets;
@@ -89,6 +91,7 @@ export class LoopContext {
     this.deps = deps;
     this.journal = journal;
     this.clock = clock;
+    this.steadyNow = steadyTime(clock);
     this.random = random;
     this.log = log;
     this.secrets = secrets;

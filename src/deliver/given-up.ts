@@ -58,6 +58,15 @@ export function fromNote({ seen, ...known }: Noted, receiver: Passes): GivenUp {
   return { ...known, since: passesSince(seen ?? nothing, receiver), isFresh: seen === undefined };
 }
 
+/** What is known of it now that the receiver took something. */
+export function whereTaken(known: GivenUp, receiver: Passes, now: number): GivenUp {
+  // Whoever noted it may have had a clock that was ahead.
+  const at = Math.min(known.at, now);
+  return known.isFresh
+    ? { ...known, at, since: { passed: known.since.passed, failed: receiver.failed }, isFresh: false }
+    : { ...known, at };
+}
+
 /** True where it goes again now, the receiver having done so much by then. */
 export function isDue({ rests, at, goes, since }: GivenUp, receiver: Passes, now: number): boolean {
   if (!rests && !goes) return true;
@@ -76,5 +85,4 @@ const passesSince = (since: Passes, { passed, failed }: Passes): Passes => ({
   failed: failed - since.failed,
 });
 
-// A clock that was set back must not make it wait for ever.
-const hasRested = (at: number, now: number): boolean => Math.abs(now - at) >= restMs;
+const hasRested = (at: number, now: number): boolean => now - at >= restMs;

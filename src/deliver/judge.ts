@@ -87,12 +87,12 @@ function heldBack(context: LoopContext, batch: Batch, decision: Decision, failur
 
 /** Why a single event is given up: for good only where it shows to be the cause, or fails once more after others were taken for long. */
 function refusalOf(context: LoopContext, batch: Batch, { reason, othersTaken, ofRequest }: Failure, isProven: boolean): Refusal {
-  const { suspects, endpoints, clock } = context;
+  const { suspects, endpoints, steadyNow } = context;
   // RELP's first failure alone may have been among others, one of which was under way at a time.
   const times = copiesBefore(context, batch) + Math.max(batch.blame.failures, batch.lone.failures);
   const [{ uid, source } = { uid: '', source: '' }] = batch.prepared;
   const isForGood = isProven || suspects.wentRested(uid);
-  if (!isForGood) suspects.giveUp(uid, batch.blame.copies, batch.lone.mostCopies, endpoints.total, clock.now(), source);
+  if (!isForGood) suspects.giveUp(uid, batch.blame.copies, batch.lone.mostCopies, endpoints.total, steadyNow(), source);
   const meanwhile =
     (batch.blame.turns > 0 && othersTaken !== true) || isForGood
       ? 'other events were taken'

@@ -28,8 +28,8 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
 }
 
 /** What was given up goes again once others are taken. */
-function sendGivenUp({ suspects, endpoints, clock, deadLetters }: LoopContext): void {
-  const again = suspects.taken(endpoints.total, clock.now());
+function sendGivenUp({ suspects, endpoints, steadyNow, deadLetters }: LoopContext): void {
+  const again = suspects.taken(endpoints.total, steadyNow());
   if (again.size > 0) void deadLetters.retryEvents(untilOthersCode, again, (uid) => suspects.forget(uid));
 }
 

@@ -13,7 +13,9 @@ export function meantForBatch(context: LoopContext, batch: Batch, use: EndpointU
   const { hold, failure, again } = decision;
   const order = hold ?? failure;
   if (order?.ofRequest !== true || again !== 'same') return decision;
-  const isBelieved = hold === undefined && batch.size === 1 && context.clock.now() - (batch.first ?? 0) < believedMs;
+  const { first } = batch;
+  const isNew = first !== undefined && context.clock.monotonic() - first.monotonic < believedMs;
+  const isBelieved = hold === undefined && batch.size === 1 && isNew;
   if (!batch.blame.refused(use, isBelieved)) return decision;
   const { reason, retryAfterMs } = order;
   const said = { reason, retryAfterMs, fix: failure?.fix, asksForPause: hold === undefined };

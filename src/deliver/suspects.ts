@@ -14,6 +14,7 @@ import {
   type Noted,
   nothing,
   type Passes,
+  whereTaken,
 } from './given-up.ts';
 import { isLearnt, type SizeLimits } from './size-limits.ts';
 import { Untaken } from './untaken.ts';
@@ -193,15 +194,13 @@ export class Suspects {
     if (this.#untaken.clear()) this.#save();
     this.#receiver = receiver;
     if (this.#givenUp.size === 0) return new Map();
-    for (const [uid, known] of this.#givenUp)
-      if (known.isFresh)
-        this.#givenUp.set(uid, { ...known, since: { passed: known.since.passed, failed: receiver.failed }, isFresh: false });
+    for (const [uid, known] of this.#givenUp) this.#givenUp.set(uid, whereTaken(known, receiver, now));
     const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now) && this.#isOwn(known));
     for (const [uid, known] of due) this.#givenUp.set(uid, { ...known, at: now, goes: true });
     // An hour in which the receiver failed says nothing of the next one.
     for (const [uid, known] of this.#givenUp)
       if (hasFailedOften(known, receiver, now)) this.#givenUp.set(uid, { ...known, at: now, since: { ...receiver } });
-    if (due.length > 0 || Math.abs(now - this.#notedAt) >= noteEveryMs) {
+    if (due.length > 0 || now - this.#notedAt >= noteEveryMs) {
       this.#notedAt = now;
       this.#save();
     }

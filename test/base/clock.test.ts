@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
+import { steadyTime, systemClock } from '../../src/base/clock.ts';
+import { virtualClock } from '../virtual-clock.ts';
 
 it('never calls back before the monotonic clock has reached the time', async () => {
   const clock = systemClock();
@@ -29,4 +30,14 @@ it('calls back no more once the timer is disposed', async () => {
   });
 
   expect(called).toBe(0);
+});
+
+it('keeps a steady time while the wall clock steps', async () => {
+  const clock = virtualClock(1_000);
+  const now = steadyTime(clock);
+
+  clock.step(-500);
+  await clock.advance(20);
+
+  expect([now(), clock.now()]).toEqual([1_020, 520]);
 });

@@ -66,24 +66,32 @@ it.each(
   },
 );
 
-it('believes a receiver for an hour that asks one event to come later, then makes it a dead letter', async () => {
-  const { loop, clock, journal } = scene((batch) => (isBad(batch) ? later : accepted), 45);
-  loop.start();
-  for (let minutes = 0; minutes < 55; minutes += 1) {
-    journal.put(live, records(`more${minutes}-`, 1));
-    await clock.advance(minute);
-  }
-  expect(journal.letters).toEqual([]);
+it.each([
+  ['goes on', 0],
+  ['is set two hours forward', 2 * hour],
+  ['is set two days back', -48 * hour],
+])(
+  'believes a receiver for an hour that asks one event to come later, then makes it a dead letter: the clock %s',
+  async (_, byMs) => {
+    const { loop, clock, journal } = scene((batch) => (isBad(batch) ? later : accepted), 45);
+    loop.start();
+    for (let minutes = 0; minutes < 55; minutes += 1) {
+      if (minutes === 5) clock.step(byMs);
+      journal.put(live, records(`more${minutes}-`, 1));
+      await clock.advance(minute);
+    }
+    expect(journal.letters).toEqual([]);
 
-  for (let minutes = 55; minutes < 180; minutes += 1) {
-    journal.put(live, records(`more${minutes}-`, 1));
-    await clock.advance(minute);
-  }
-  await clock.until(loop.stop(0));
+    for (let minutes = 55; minutes < 180; minutes += 1) {
+      journal.put(live, records(`more${minutes}-`, 1));
+      await clock.advance(minute);
+    }
+    await clock.until(loop.stop(0));
 
-  expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual([['bad0', 'not_taken']]);
-  expect(journal.settled).toMatchObject({ acknowledged: 279, possible_duplicates: 0 });
-});
+    expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual([['bad0', 'not_taken']]);
+    expect(journal.settled).toMatchObject({ acknowledged: 279, possible_duplicates: 0 });
+  },
+);
 
 it.each([
   [0.3, 0.05],

@@ -210,4 +210,37 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     events: [0, 1, 2, 3].map((n) => ({ source: 'stream', n, at: minute + n * 20_000, late: 0 })),
     faults: [{ on: 'sink1', kind: 'restart', from: minute, to: 75_000, share: 1 }],
   },
+  // A poll and an import of the same folder have a page in hand each. The watch compared a commit with what was handed out last, to whom so ever.
+  'an import beside a poll of the same folder': {
+    ...nothing,
+    seed: 64_000_078,
+    hours: 4,
+    sources: [{ name: 'files', kind: 'files', pageSize: 2, backMs: hour, everyMs: hour }],
+    sinks: [{ ...sink, acknowledges: 'never' }],
+    events: [
+      3_688_892, 4_165_426, 4_348_956, 4_873_758, 4_873_758, 4_873_758, 4_873_758, 6_395_838, 6_653_303, 6_888_908, 6_888_908,
+    ].map((at, n) => ({ source: 'files', n: 10 + n, at, late: 0 })),
+    faults: [{ on: 'files', kind: 'cut_body', from: 7_942_305, to: 14_306_747, share: 0.1 }],
+    ends: [
+      { at: 1.5 * hour, kind: 'stop', nth: 1, when: 'after', share: 0.5, downMs: 2 * hour },
+      { at: 11_069_241, kind: 'step', nth: 7, when: 'before', share: 0.5, downMs: 10 * minute },
+    ],
+    jobs: [
+      { at: 7_562_373, kind: 'import', source: 'files', shown: 1_238_821 },
+      { at: 13_000_678, kind: 'release', of: 'source', name: 'files' },
+    ],
+  },
+  // A source begins once more, and the power goes at the commit that plans its second look. The watch had forgotten that there was one before.
+  'a second look that is planned after a reset, and lost': {
+    ...nothing,
+    hours: 3,
+    sources: [{ name: 'offset', kind: 'offset', pageSize: 20, sweepEveryMs: 2 * hour, backMs: 0 }],
+    sinks: [sink],
+    events: [{ source: 'offset', n: 0, at: 10 * minute, late: 0 }],
+    ends: [
+      { at: 1.5 * hour, kind: 'stop', nth: 1, when: 'after', share: 0.5, downMs: minute },
+      { at: 2 * hour, kind: 'commit', nth: 2, when: 'before', share: 0.5, downMs: minute },
+    ],
+    offline: [{ at: 1.5 * hour, kind: 'reset', source: 'offset' }],
+  },
 };

@@ -161,10 +161,22 @@ const deliver: readonly Mutant[] = [
     edits: [['this.#with(isObject(note) ? note : {})', 'this.#with({})']],
   },
   {
-    name: 'what was given up waits until a clock that was set back has caught up',
+    name: 'what was given up waits until the clock of whoever noted it has come',
     file: 'src/deliver/given-up.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
-    edits: [['Math.abs(now - at) >= restMs', 'now - at >= restMs']],
+    edits: [['const at = Math.min(known.at, now);', 'const { at } = known;']],
+  },
+  {
+    name: 'what was given up rests by a clock that steps',
+    file: 'src/deliver/context.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['this.steadyNow = steadyTime(clock);', 'this.steadyNow = () => clock.now();']],
+  },
+  {
+    name: 'a receiver that asks one event to come later is believed by a clock that steps',
+    file: 'src/deliver/meant.ts',
+    caughtBy: 'test/deliver/meant.test.ts',
+    edits: [['context.clock.monotonic() - first.monotonic', 'context.clock.now() - first.at']],
   },
   {
     name: 'a copy of an event that there is no room to give up is not counted',

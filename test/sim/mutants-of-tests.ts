@@ -553,7 +553,7 @@ const sinks: readonly Mutant[] = [
   },
   {
     name: 'a receiver that an event broke has to make up for it before that event goes again',
-    file: 'src/deliver/suspects.ts',
+    file: 'src/deliver/given-up.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
     edits: [['failed: receiver.failed }, isFresh: false', 'failed: known.since.failed }, isFresh: false']],
   },

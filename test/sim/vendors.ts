@@ -1,6 +1,7 @@
 // Vendors that misbehave like real ones: HTTP APIs that the shipped connectors read, a broker, a folder of files. They live by the true time
 // and survive every crash of Penstock.
 import { PenstockError } from '../../src/base/errors.ts';
+import { Turns } from '../../src/base/turns.ts';
 import type { Connector, DirectoryReader, FileIdentity, StreamReader } from '../../src/connectors/connector.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/client.ts';
 import type { Dice } from './dice.ts';
@@ -405,8 +406,12 @@ export function folder(parts: VendorParts): Folder {
     }));
   }
   const rowsOf = (end: number): Entry[] => vendor.entries.filter((e) => fileOf(e) === end);
+  /** A poll and an import of one process read beside each other; `answered` tells of one page at a time. */
+  const turns = new WeakMap<Fate, Turns>();
 
   function open(fate: Fate): DirectoryReader {
+    const turn = turns.get(fate) ?? new Turns(1);
+    turns.set(fate, turn);
     return {
       kind: 'csv_directory',
       async list() {
@@ -419,9 +424,14 @@ export function folder(parts: VendorParts): Folder {
         for (let at = 0; at < rows.length; at += plan.pageSize) {
           await fate.step();
           if (strikes('cut_body')) throw new PenstockError('PEN_FILE_UNREADABLE', 'the file ends in the middle of a row');
-          vendor.answered = rows.slice(at, at + plan.pageSize);
-          vendor.requests += 1;
-          yield vendor.answered.map(({ raw }) => raw);
+          await turn.take();
+          try {
+            vendor.answered = rows.slice(at, at + plan.pageSize);
+            vendor.requests += 1;
+            yield vendor.answered.map(({ raw }) => raw);
+          } finally {
+            turn.give();
+          }
         }
         await fate.alive();
       },

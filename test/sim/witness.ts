@@ -232,7 +232,6 @@ class Watching implements Witness {
   }
 
   onReset(source: string, live: Json): void {
-    for (const key of this.#checkpoints.keys()) if (key.startsWith(`${source}\n`)) this.#checkpoints.delete(key);
     this.#checkpoints.set(`${source}\nlive`, new Set([wordOf(live)]));
   }
 
