@@ -7,6 +7,8 @@ import type { Due } from './schedule.ts';
 export interface Kind {
   /** False where there is no window that could fall behind. */
   readonly hasWindows: boolean;
+  /** True where one poll lasts as long as the loop. */
+  readonly isEndless?: true;
   poll(reader: Reader, poll: Poll): Promise<void>;
   /** For the status. */
   details(): Readonly<Record<string, unknown>>;

@@ -2,6 +2,7 @@ import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
 import type { Turns } from '../base/turns.ts';
+import type { Waits } from '../base/waits.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
 import type { UnknownSummary } from './memory/unknown-actions.ts';
@@ -22,6 +23,8 @@ export interface SourceEnvironment {
   readonly secrets?: Secrets;
   /** How long the next request has to wait for the vendor's limit or `rate_limit`, milliseconds; 0 while none waits. */
   readonly pauseMs?: () => number;
+  /** What its requests wait for just now. */
+  readonly waits?: Waits;
   /** The first poll comes within so many milliseconds of the start, at random; default 400. More spreads hundreds of sources. */
   readonly startJitterMs?: number;
   /** Turns at a first poll, where many sources begin at once. */
@@ -39,6 +42,10 @@ export interface SourceStatus {
   readonly cursor_age_seconds?: number;
   readonly retention_seconds?: number;
   readonly last_poll?: number;
+  /** When the poll that runs began; absent while none does, and for streams. */
+  readonly polling_since?: number;
+  /** What a request waits for that takes longer than usual, since when, and why it is tried again. */
+  readonly waits_for?: { readonly what: string; readonly since: number; readonly after?: string };
   readonly last_success?: number;
   readonly last_event?: number;
   readonly next_poll?: number;

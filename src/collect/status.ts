@@ -3,10 +3,20 @@ import type { Kind } from './kind.ts';
 import type { SourceStatus } from './source.ts';
 import { warningsOf } from './warnings.ts';
 
+/** Most answers are there long before. */
+const usualWaitMs = 10_000;
+
 function stateOf({ state: { phase }, health }: SourceContext): SourceStatus['state'] {
   if (phase === 'stopped' || phase === 'waiting_for_room') return phase;
   if (health.hold !== undefined) return 'hold';
   return health.failures > 0 ? 'failing' : phase;
+}
+
+function waitOf({ waits }: SourceContext, now: number): SourceStatus['waits_for'] {
+  const wait = waits?.longest();
+  if (wait === undefined || wait.ms < usualWaitMs) return undefined;
+  const after = wait.error === undefined ? {} : { after: wait.error.message };
+  return { what: wait.what, since: Math.round(now - wait.ms), ...after };
 }
 
 function present<T extends Record<string, unknown>>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
@@ -35,6 +45,8 @@ export function statusOf(context: SourceContext, kind: Kind, dueInMs: number | u
       cursor_age_seconds: cursor === undefined ? undefined : Math.max(0, Math.round((now - cursor) / 1000)),
       retention_seconds: settings.retentionMs === undefined ? undefined : Math.round(settings.retentionMs / 1000),
       last_poll: state.lastPoll,
+      polling_since: state.phase === 'polling' && kind.isEndless !== true ? state.lastPoll : undefined,
+      waits_for: waitOf(context, now),
       last_success: health.lastSuccess,
       last_event: memory.newestTime,
       next_poll: dueInMs === undefined || state.phase !== 'idle' ? undefined : Math.round(now + Math.max(0, dueInMs)),

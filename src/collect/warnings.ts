@@ -118,6 +118,18 @@ function paused({ pauseMs }: SourceContext): Warning[] {
   return [{ key: 'paused', level: 'warn', text }];
 }
 
+/** An answer that takes longer is worth a word before its time is over and the poll has failed. */
+const longWaitMs = 60_000;
+
+function waiting({ waits, health }: SourceContext): Warning[] {
+  const wait = waits?.longest();
+  // What failed says so itself.
+  if (wait === undefined || wait.ms < longWaitMs || wait.isAgreed || health.failures > 0) return [];
+  const before = wait.error === undefined ? '' : `; the try before failed: ${wait.error.message}`;
+  const text = `a request takes ${formatDuration(wait.ms)} and waits for ${wait.what}${before}; where this goes on, look at the vendor's status page and at what lies between`;
+  return [{ key: 'waiting', level: 'warn', text }];
+}
+
 function unreadableTimes({ memory }: SourceContext): Warning[] {
   const count = memory.unreadableTimes;
   if (count === 0) return [];
@@ -197,6 +209,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...shortfall(context),
     ...skewed(context),
     ...paused(context),
+    ...waiting(context),
     ...outsideWindow(context),
     ...unreadableTimes(context),
     ...ahead(context),

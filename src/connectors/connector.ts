@@ -3,6 +3,7 @@ import type { Json, JsonText } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Opened } from '../base/opened.ts';
 import type { Seams } from '../base/seams.ts';
+import type { Waits } from '../base/waits.ts';
 import type { Mapper } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
 import type { ActionSummary } from './action-tables.ts';
@@ -41,6 +42,7 @@ export interface ReaderDeps {
   readonly seams: Seams;
   readonly log: Log;
   readonly tokens?: TokenStore;
+  readonly waits?: Waits;
   /** Identifies our own requests in the vendor's audit log: `penstock/0.1.0 (0f3c...)`. */
   readonly userAgent: string;
   /** Waits for the budget of the host and credential; called before every request, with the budget's key. */
@@ -74,9 +76,7 @@ export interface RawRecord {
 
 /** Turns raw records into facts. Pure; hashing happens before redaction. */
 export interface RecordRules {
-  /** True when all records are named by their content. */
   readonly areNamedByContent?: boolean;
-  /** True where a record can tell that a request of our own made it. */
   readonly tellSelfMade?: boolean;
   /** The record, or the events in it one by one. */
   split(raw: RawRecord): readonly RawRecord[];

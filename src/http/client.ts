@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Secrets } from '../base/secrets.ts';
+import type { Wait } from '../base/waits.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 
 /** One HTTP exchange. Redirects are never followed: a 3xx is an answer like any other. */
@@ -22,6 +23,8 @@ export interface HttpRequest {
   readonly cut?: boolean;
   /** Until it is disposed of, the reply counts among those that take memory: whoever builds much of it says when that is done. Without it for a second. */
   readonly held?: DisposableStack;
+  /** Is told how far the exchange has come. */
+  readonly wait?: Pick<Wait, 'at'>;
   readonly signal?: AbortSignal;
 }
 

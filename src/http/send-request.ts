@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { type Clock, deadline } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
+import { formatSize } from '../base/quantity.ts';
 import { acceptEncoding, Body, compressionOf, decompress } from './body.ts';
 import type { HttpRequest, HttpResponse } from './client.ts';
 import { requestFault } from './fault.ts';
@@ -17,11 +18,19 @@ export interface Route {
   readonly servername?: string;
 }
 
+/** How far an exchange has come. */
+interface Progress {
+  isSent: boolean;
+  /** There once headers came. */
+  body?: Body;
+}
+
 type RawHeaders = Record<string, string | string[] | undefined>;
 
 /** Sends one request and gathers its answer within the caps. */
 export async function sendRequest(request: HttpRequest, route: Route, clock: Clock, memory: ReplyMemory): Promise<HttpResponse> {
   request.signal?.throwIfAborted();
+  request.wait?.at(`a connection to ${request.url.origin}`);
   const end = new AbortController();
   const onAbort = (): void => end.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', onAbort, { once: true });
@@ -31,8 +40,9 @@ export async function sendRequest(request: HttpRequest, route: Route, clock: Clo
     const raw = await gather(request, route, share, limit.signal);
     const plain = await decompress(raw.body, raw.headers['content-encoding'], request, share, limit.signal);
     const body = await decompress(plain, compressionOf(plain), request, share, limit.signal);
+    request.wait?.at('its turn to be read into memory');
     await share.turn(body.length, limit.signal)?.catch(() => {
-      throw abortFault(request, limit.signal, true);
+      throw abortFault(request, limit.signal, { isSent: true });
     });
     limit.signal.throwIfAborted();
     if (request.held === undefined) share.endSoon();
@@ -49,20 +59,23 @@ export async function sendRequest(request: HttpRequest, route: Route, clock: Clo
 /** Collects one answer; settles once, whatever undici still calls afterwards. */
 async function gather(request: HttpRequest, route: Route, share: Share, signal: AbortSignal): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
+  const progress: Progress = { isSent: false };
   let controller: Dispatcher.DispatchController | undefined;
   const fail = (error: Error): void => {
     reject(error);
     if (controller?.aborted === false) controller.abort(error);
   };
-  const onAbort = (): void => fail(abortFault(request, signal, controller !== undefined));
+  const onAbort = (): void => fail(abortFault(request, signal, progress));
   const onStart = (started: Dispatcher.DispatchController): void => {
     controller = started;
+    progress.isSent = true;
+    request.wait?.at(`an answer from ${request.url.origin}`);
     // A request that was given up in the queue must not leave this machine.
     if (signal.aborted) started.abort(signal.reason as Error);
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    dispatch(request, route, { onRequestStart: onStart, ...answerHandler(request, share, resolve, fail) }, fail);
+    dispatch(request, route, { onRequestStart: onStart, ...answerHandler(request, share, progress, resolve, fail) }, fail);
     return await promise;
   } finally {
     signal.removeEventListener('abort', onAbort);
@@ -72,6 +85,7 @@ async function gather(request: HttpRequest, route: Route, share: Share, signal: 
 function answerHandler(
   request: HttpRequest,
   share: Share,
+  progress: Progress,
   done: (answer: HttpResponse) => void,
   fail: (error: Error) => void,
 ): Dispatcher.DispatchHandler {
@@ -90,6 +104,8 @@ function answerHandler(
       status = statusCode;
       headers = joinHeaders(rawHeaders);
       body.expected = Number(headers['content-length'] ?? 0);
+      progress.body = body;
+      request.wait?.at(() => `the rest of an answer from ${origin}, of which ${formatSize(body.length)} came`);
       if (request.cut !== true && body.expected > request.maxBytes) onTooLarge();
     },
     onResponseData(controller, chunk) {
@@ -123,13 +139,14 @@ function dispatch(request: HttpRequest, route: Route, handler: Dispatcher.Dispat
   }
 }
 
-function abortFault({ url, timeoutMs }: HttpRequest, signal: AbortSignal, sent: boolean): Error {
+function abortFault({ url: { origin }, timeoutMs }: HttpRequest, signal: AbortSignal, { isSent, body }: Progress): Error {
   const reason = signal.reason as Error;
   if (reason.name !== 'TimeoutError') return reason;
-  const what = sent
-    ? `no whole answer from ${url.origin} within ${timeoutMs} ms`
-    : `no connection to ${url.origin} within ${timeoutMs} ms`;
-  return new PenstockError('PEN_HTTP_TIMEOUT', what, { sent, cause: reason });
+  const came = body === undefined ? '' : `; its headers and ${formatSize(body.length)} came`;
+  const what = isSent
+    ? `no whole answer from ${origin} within ${timeoutMs} ms${came}`
+    : `no connection to ${origin} within ${timeoutMs} ms`;
+  return new PenstockError('PEN_HTTP_TIMEOUT', what, { sent: isSent, cause: reason });
 }
 
 function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -2,6 +2,7 @@
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import { Turns } from '../base/turns.ts';
+import { Waits } from '../base/waits.ts';
 import { Budgets, forgetMemory, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { Config, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
@@ -29,7 +30,8 @@ function buildSource(
 ): RunningSource {
   const log = context.log.child({ source: source.name });
   const { seams, userAgent } = context;
-  const open = (overrides?: Options): Promise<Reader> => openReader(source, context, budgets, overrides);
+  const waits = new Waits(seams.clock);
+  const open = (overrides?: Options): Promise<Reader> => openReader(source, { ...context, waits }, budgets, overrides);
   const deps = {
     journal,
     seams,
@@ -39,6 +41,7 @@ function buildSource(
     openReader: () => open(),
     openDirectory: (directory: string) => open({ directory }),
     pauseMs: () => budgets.pauseMs(source.name),
+    waits,
     ...start,
   };
   return { settings: source, deps, loop: startSource(source, deps) };

@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
+import type { Waits } from '../base/waits.ts';
 import type { Budgets } from '../collect/index.ts';
 import type { ConnectionConfig, Options, Refreshable, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
@@ -29,6 +30,8 @@ export interface OpenContext {
   readonly replies?: ReplyMemory;
   /** Where what is measured goes. */
   readonly durations?: Durations;
+  /** Where a source's requests tell what they wait for. */
+  readonly waits?: Waits;
   /** Put around the client that a source is asked with. */
   readonly around?: (http: HttpClient) => HttpClient;
 }
@@ -100,11 +103,11 @@ export async function openReader(
 ): Promise<Reader> {
   const { key, http: connection, ...resolved } = await source.resolve();
   const options = { ...resolved.options, ...overrides };
-  const { seams, userAgent, around = (client) => client } = context;
+  const { seams, userAgent, waits, around = (client) => client } = context;
   const http = around(timed(await openClient(connection, context), source.connector.name, context));
   const log = context.log.child({ source: source.name });
   const tokens = context.dataDir === undefined ? {} : { tokens: openTokenStore(context.dataDir, seams) };
-  const deps = { http, seams, log, userAgent, ...tokens, ...budgets.of(source.name, source.rateLimit) };
+  const deps = { http, seams, log, userAgent, ...(waits && { waits }), ...tokens, ...budgets.of(source.name, source.rateLimit) };
   const reader = source.connector.open(options, deps);
   return withClient(tellingErrors(reader, context.secrets, seams.random), http, outdated(source, key, context));
 }

@@ -273,6 +273,19 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     expect(await tab.evaluate(textOf('news'))).toBe('New error, source anaconda-acme: the disk is full. free space');
   });
 
+  it('says how long a poll runs that takes longer than a minute', async () => {
+    const { tab, show } = scene;
+    const { at } = reportOf([], []).status;
+    const polling = (name: string, ms: number) => source(name, { state: 'polling', polling_since: at - ms });
+
+    await show(reportOf([polling('long', 300_000), polling('short', 30_000)], []));
+    const cells = await tab.evaluate(
+      "[...document.querySelectorAll('#sources tr')].map((row) => row.children[1].textContent).slice(-2)",
+    );
+
+    expect(cells).toEqual(['pollingfor 5m', 'polling']);
+  });
+
   it('makes one problem of what many sources say alike', async () => {
     const { tab, show, asked } = scene;
     const names = Array.from({ length: 150 }, (_, index) => `tenant-${index}`);

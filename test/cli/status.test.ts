@@ -42,6 +42,21 @@ it('has no such column where nothing was counted', () => {
   expect(head?.at(-1)).toBe('last acknowledged');
 });
 
+it.each([
+  { state: 'polling', sinceMs: 5 * 60_000, shown: 'polling for 5m' },
+  { state: 'polling', sinceMs: 30_000, shown: 'polling' },
+  { state: 'failing', sinceMs: 5 * 60_000, shown: 'failing' },
+])('shows a source that is $state since $sinceMs ms as "$shown"', ({ state, sinceMs, shown }) => {
+  const stdout = stream(false);
+  const output = processOutput({ stdout: stdout.stream, stderr: stream(false).stream, env: {} });
+  const records = { new: 0, duplicate: 0, unreadable: 0 };
+  const one = { name: 's', state, records, polling_since: 1_000_000 - sinceMs };
+
+  showSources({ sources: [one], at: 1_000_000 } as unknown as StatusReport, output);
+
+  expect(stdout.text().split('\n')[1]?.split(/ {2,}/)[1]).toBe(shown);
+});
+
 /** The last line of what is shown of so many sources in each state, or of one with so many topics. */
 function lastLine(states: Readonly<Record<string, number>>): string {
   const stdout = stream(false);

@@ -49,6 +49,25 @@ const faultOf = (promise: Promise<unknown>): Promise<Partial<PenstockError>> =>
   );
 
 describe('an exchange', () => {
+  it('says of a time that is over how far the answer had come', async () => {
+    const url = await server((request, response) => {
+      if (request.url === '/silent') return;
+      response.writeHead(200).flushHeaders();
+      if (request.url === '/trickle') response.write('12345');
+    });
+    const http = await client();
+    const said = (path: string): Promise<unknown> =>
+      http
+        .request(get(`${url}${path}`, { timeoutMs: 200 }))
+        .catch((error: Error) => error.message.replace(url.slice(0, -1), 'ORIGIN'));
+
+    expect(await Promise.all(['silent', 'headers', 'trickle'].map(said))).toEqual([
+      'no whole answer from ORIGIN within 200 ms',
+      'no whole answer from ORIGIN within 200 ms; its headers and 0 B came',
+      'no whole answer from ORIGIN within 200 ms; its headers and 5 B came',
+    ]);
+  });
+
   it('sends method, headers and body, and returns status, headers and body', async () => {
     const seen: unknown[] = [];
     const url = await server((request, response) => {

@@ -108,6 +108,12 @@ function ageCell(source) {
   return { text: duration(age) + ' ago', mood, small: [caughtUp(source), 'the vendor keeps ' + duration(kept)].filter((part) => part !== '').join('; '), bar: { share, mood, of: name } };
 }
 
+/** What the state alone does not say. */
+function stateFacts({ consecutive_failures, state, polling_since }, at) {
+  if (consecutive_failures > 0) return plural(consecutive_failures, 'failure', 'failures') + ' in a row';
+  return state === 'polling' && at - polling_since >= 60000 ? 'for ' + duration((at - polling_since) / 1000) : '';
+}
+
 function drawSources({ sources, at }) {
   const wanted = byId('filter').value.trim().toLowerCase();
   const found = sources.filter(({ name, connector, state }) => wanted === '' || (name + ' ' + connector + ' ' + (states[state] ?? state)).toLowerCase().includes(wanted));
@@ -116,7 +122,7 @@ function drawSources({ sources, at }) {
     key: source.name,
     cells: [
       { text: source.name, small: source.connector },
-      stateCell(source.state, source.consecutive_failures > 0 ? plural(source.consecutive_failures, 'failure', 'failures') + ' in a row' : ''),
+      stateCell(source.state, stateFacts(source, at)),
       ageCell(source),
       ago(at, source.last_success),
       ago(at, source.last_event),

@@ -48,6 +48,16 @@ function showRest(inTrouble: readonly boolean[], output: Output): void {
   if (counts.length > 0) output.line(output.color.dim(`and ${counts.join(', ')} (--json shows all)`));
 }
 
+/** A poll that takes longer than most says for how long; one that catches up may take hours. */
+const longPollMs = 60_000;
+
+function sourceStateIn(output: Output, { state, polling_since: since }: StatusReport['sources'][number], now: number): string {
+  const told = stateIn(output, state);
+  return state === 'polling' && since !== undefined && now - since >= longPollMs
+    ? `${told} for ${formatDuration(now - since)}`
+    : told;
+}
+
 /** The table of sources. */
 export function showSources({ sources, at }: StatusReport, output: Output): void {
   const sorted = worstFirst(sources);
@@ -58,7 +68,7 @@ export function showSources({ sources, at }: StatusReport, output: Output): void
     isShared ? [...head, 'replica'] : head,
     rows.map((source) => [
       source.name,
-      stateIn(output, source.state),
+      sourceStateIn(output, source, at),
       ago(source.last_success, at),
       behind(ago(source.cursor, at), source),
       ago(source.last_event, at),

@@ -28,6 +28,7 @@ interface TopicFacts extends StreamState {
 
 export class StreamKind implements Kind {
   readonly hasWindows = false;
+  readonly isEndless = true;
   readonly #context: SourceContext;
   readonly #topics = new Map<string, TopicFacts>();
 

@@ -4,6 +4,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { Json } from '../../base/json.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
+import { type Wait, Waits } from '../../base/waits.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { answeredAt } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
@@ -11,9 +12,10 @@ import type { CursorPage, DetailReader, Page, PageRequest, PageState, ReaderDeps
 import { splitAll } from '../record-rules.ts';
 import type { Scope } from '../template.ts';
 import { askedWaitMs, budgetNews } from './budget-news.ts';
-import { type Answered, linked, openDetails, scopeWith } from './details.ts';
+import { type Answered, linked, openDetails } from './details.ts';
 import { Groups } from './groups.ts';
-import { linkUrl, withSecrets } from './links.ts';
+import { linkUrl } from './links.ts';
+import { type AnyPage, promised, scopeOfPage } from './page-scope.ts';
 import { endOf, type WholePage } from './paging.ts';
 import { goneMeanwhile, notReady } from './pending.ts';
 import type { WindowPlan } from './plan.ts';
@@ -31,14 +33,6 @@ interface Sent {
   readonly verdict: Verdict;
 }
 
-type AnyPage = Pick<PageRequest, 'state' | 'limit'> & {
-  /** True behind a token or link that a page of the same window named; undefined where no window is read. */
-  readonly isPromised?: boolean;
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
-  readonly group?: Json;
-};
-
 /** Asks for pages; holds the credential and counts requests. */
 export class Walker implements AsyncDisposable {
   requestCount = 0;
@@ -48,6 +42,7 @@ export class Walker implements AsyncDisposable {
   readonly #deps: ReaderDeps;
   readonly #secrets: readonly string[];
   readonly #isAuthOwn: boolean;
+  readonly #waits: Waits;
   /** True once a page named the one after it by a token or link. */
   #isPaged = false;
   /** Names of columns that the last page told or was read with. */
@@ -62,6 +57,7 @@ export class Walker implements AsyncDisposable {
     this.#secrets = secrets;
     this.auth = auth ?? openAuth(plan.auth, options, deps);
     this.#isAuthOwn = auth === undefined;
+    this.#waits = deps.waits ?? new Waits(deps.seams.clock);
   }
 
   /** What was read last is stored or given up. The next request says so too. */
@@ -159,7 +155,10 @@ export class Walker implements AsyncDisposable {
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): StoredRequest {
-    const request = template.make(this.#scope(wanted, limit), wanted.state === null);
+    const request = template.make(
+      scopeOfPage({ ...wanted, limit }, this.#plan, this.#options, this.#allSecrets()),
+      wanted.state === null,
+    );
     const { groupLink, storage } = this.#plan;
     if (groupLink !== undefined && wanted.group !== undefined && wanted.state?.kind !== 'link') {
       const target = groupLink(wanted.group);
@@ -169,21 +168,6 @@ export class Walker implements AsyncDisposable {
     }
     if (wanted.state?.kind !== 'link') return request;
     return { ...request, url: linkUrl(wanted.state.path, request.url, this.#allSecrets()) };
-  }
-
-  #scope({ from, to, state, group }: AnyPage, limit: number): Scope {
-    const { bound, spec } = this.#plan;
-    const offset = state?.kind === 'offset' ? state.offset : undefined;
-    const values: Record<string, string | undefined> = {
-      'window.from': from === undefined ? undefined : bound(from, 'from'),
-      'window.to': to === undefined ? undefined : bound(to, 'to'),
-      'page.limit': String(limit),
-      'page.offset': String(offset ?? 0),
-      'page.number': String(offset ?? spec.page.first ?? 1),
-      'page.token': state?.kind === 'token' ? withSecrets(state.token, this.#allSecrets()) : undefined,
-    };
-    const options = group === undefined ? this.#options : scopeWith('group', group, this.#options);
-    return (name) => (Object.hasOwn(values, name) ? values[name] : options(name));
   }
 
   /** An answer that is ready: where the vendor says that it is not, it is asked again, as the connector says. */
@@ -219,9 +203,10 @@ export class Walker implements AsyncDisposable {
     signal: AbortSignal,
     judge: Judge = this.#plan.judge,
   ): Promise<Sent> {
+    using wait = this.#waits.begin();
     let mayRenew = request.isStored !== true;
     const attempt = async (): Promise<Sent> => {
-      const sent = await this.#send(request, key, signal, judge);
+      const sent = await this.#send(request, key, wait, signal, judge);
       const { response, verdict } = sent;
       if (verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending') return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
@@ -232,26 +217,28 @@ export class Walker implements AsyncDisposable {
       }
       throw this.#refusal(request, response, verdict, state);
     };
-    return pRetry(attempt, {
+    return await pRetry(attempt, {
       retries: tries - 1,
       // The waiting is done below, on the clock that the seams provide.
       minTimeout: 0,
       signal,
       shouldRetry: ({ error }) => isWorthRetrying(error),
       onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-        if (retriesLeft > 0 && isWorthRetrying(error)) await this.#wait(error, { retry: attemptNumber - 1 }, signal);
+        if (retriesLeft > 0 && isWorthRetrying(error)) await this.#pause(error, wait, attemptNumber - 1, signal);
       },
     });
   }
 
-  async #send(request: StoredRequest, key: string, signal: AbortSignal, judge: Judge): Promise<Sent> {
+  async #send(request: StoredRequest, key: string, wait: Wait, signal: AbortSignal, judge: Judge): Promise<Sent> {
     const { http, limit, budget, seams, userAgent } = this.#deps;
     this.rest();
     this.#held = new DisposableStack();
     const held = this.#held;
+    wait.at('its turn under the rate limit', true);
     await limit(key, signal);
     const ask = async (asked: StoredRequest): Promise<HttpResponse> => {
-      const named = { ...asked, headers: { 'user-agent': userAgent, ...asked.headers }, signal, held };
+      const named = { ...asked, headers: { 'user-agent': userAgent, ...asked.headers }, signal, held, wait };
+      wait.at('the login to give a token');
       const proven = asked.isStored === true ? named : await this.auth.prove(named, signal);
       this.requestCount += 1;
       return http.request(proven);
@@ -265,11 +252,13 @@ export class Walker implements AsyncDisposable {
     return { response, verdict };
   }
 
-  async #wait(error: Error, { retry }: { readonly retry: number }, signal: AbortSignal): Promise<void> {
+  async #pause(error: Error, wait: Wait, retry: number, signal: AbortSignal): Promise<void> {
     const { seams, log } = this.#deps;
     const asked = error instanceof PenstockError ? (error.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(asked, fullJitterMs(seams.random, retry, backOffMs, backOffMaxMs));
     log.debug({ err: error, waitMs }, 'retrying the request');
+    wait.at('its next try');
+    wait.again(error);
     this.rest();
     await sleep(seams.clock, waitMs, signal);
   }
@@ -293,8 +282,4 @@ export class Walker implements AsyncDisposable {
   #allSecrets(): readonly string[] {
     return [...this.#secrets, ...this.auth.secrets()];
   }
-}
-
-function promised(wanted: PageRequest): AnyPage {
-  return { ...wanted, isPromised: wanted.state !== null && wanted.state.kind !== 'offset' };
 }
