@@ -1,5 +1,7 @@
 export { attemptTimeoutMs } from './connect.ts';
+export { decodeReply } from './decode-reply.ts';
 export { certificateFix, endsHandshake, silentRefusal, wordsOf } from './fault.ts';
+export { jsonOf, type ParsedJson, parseText, textSteps } from './json-reply.ts';
 export { readSigningKey, signJwt } from './jwt.ts';
 export { patientLookup } from './lookup.ts';
 export {

@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
-import { foreignNumber, isObject, parseJson } from '../base/json.ts';
+import { foreignNumber, isObject } from '../base/json.ts';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './client.ts';
+import { jsonOf } from './json-reply.ts';
 import { answeredAt, retryAfterMs } from './retry-after.ts';
 
 /** The client credentials grant. Source: https://www.rfc-editor.org/rfc/rfc6749#section-4.4 */
@@ -168,8 +169,9 @@ export function askForToken(
 }
 
 /** The refresh token that takes the place of the one that was sent; of any success, whatever else is wrong with the answer. */
-export function refreshTokenIn({ status, body }: HttpResponse): string | undefined {
-  const next = status >= 200 && status < 300 ? parseObject(body)['refresh_token'] : undefined;
+export function refreshTokenIn(answer: HttpResponse): string | undefined {
+  const { status } = answer;
+  const next = status >= 200 && status < 300 ? fieldsOf(answer)['refresh_token'] : undefined;
   return typeof next === 'string' && next !== '' ? next : undefined;
 }
 
@@ -196,7 +198,7 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
       retryAfterMs: wait,
     });
   }
-  const reply = parseObject(answer.body);
+  const reply = fieldsOf(answer);
   const told = shape.token(reply);
   const token = typeof told === 'string' ? told.trim() : '';
   if (token === '') {
@@ -223,16 +225,11 @@ function lifetimeOf({ expires: find, unknownMs }: TokenShape, reply: Readonly<Re
 
 // The standard's `error` is one of a few words; its free text may repeat the credential and stays out.
 function reasonOf(answer: HttpResponse): string {
-  const { error } = parseObject(answer.body);
+  const { error } = fieldsOf(answer);
   return typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? ` "${error}"` : '';
 }
 
-function parseObject(body: Buffer): Record<string, unknown> {
-  try {
-    const value = parseJson(new TextDecoder().decode(body));
-    return isObject(value) ? value : {};
-  } catch (error) {
-    if (error instanceof SyntaxError) return {};
-    throw error;
-  }
+function fieldsOf(answer: HttpResponse): Record<string, unknown> {
+  const value = jsonOf(answer);
+  return isObject(value) ? value : {};
 }

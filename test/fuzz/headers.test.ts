@@ -111,7 +111,11 @@ it('headers about time and rate give waits that are finite and not negative, and
   });
 });
 
-const instant = fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true });
+const instant = fc.date({
+  min: new Date('2000-01-01T00:00:00Z'),
+  max: new Date('9999-12-31T23:59:59.999Z'),
+  noInvalidDate: true,
+});
 const seconds = (time: Date): string => time.toISOString().slice(0, 19);
 
 it('a time is read alike however it is written', () => {
@@ -127,7 +131,7 @@ it('a time is read alike however it is written', () => {
   });
 });
 
-it('whatever is told as a time is a whole number of milliseconds from 1970 to 9999, or none', () => {
+it('whatever is told as a time is a whole number of milliseconds from 2000 to 9999, or none', () => {
   const told = fc.oneof(
     anyText,
     mutated(instant.map((time) => time.toISOString())),
@@ -139,7 +143,8 @@ it('whatever is told as a time is a whole number of milliseconds from 1970 to 99
   fuzz(told, (value) => {
     const ms = parseTime(value)?.ms;
 
-    if (ms !== undefined) expect([Number.isInteger(ms), ms >= 0, ms < 253_402_300_800_000]).toEqual([true, true, true]);
+    if (ms !== undefined)
+      expect([Number.isInteger(ms), ms >= Date.UTC(2000, 0), ms < 253_402_300_800_000]).toEqual([true, true, true]);
   });
 });
 

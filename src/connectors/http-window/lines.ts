@@ -6,13 +6,13 @@ import { isObject } from '../../base/json.ts';
 import type { Steps } from '../../base/slices.ts';
 import { compileTime, type PathsSpec, parsePath } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { decodeReply, parseText } from '../../http/index.ts';
 import { badRowAt } from '../csv-directory/bad-row.ts';
 import { type Header, matchHeader, mostColumns, type Writing, writingOf } from '../csv-directory/header.ts';
 import { csvOptions, isSameRow } from '../csv-directory/rows.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { customaryFailure } from './customary-failure.ts';
-import { decodeReply } from './decode.ts';
-import { bodySteps, mostRecords, type ParsedBody, parseBody, parseText, UnreadableRow } from './reply.ts';
+import { bodySteps, mostRecords, type ParsedBody, parseBody, UnreadableRow } from './reply.ts';
 import type { FindRecords } from './reply-records.ts';
 
 type ReplySpec = NonNullable<HttpWindowSpec['reply']>;

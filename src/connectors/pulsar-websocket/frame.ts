@@ -1,6 +1,7 @@
-import { parseForeignJson } from '../../base/foreign.ts';
+import { TooManyValues } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
 import { boundDepth, parseTime } from '../../event/index.ts';
+import { type ParsedJson, parseText } from '../../http/index.ts';
 import type { RawRecord, StreamMessage } from '../connector.ts';
 
 // The broker allows 5 MB per message by default; base64 and the envelope make a third more of it, and private brokers allow more.
@@ -28,7 +29,7 @@ export function readFrameBytes(topic: string, bytes: Buffer): StreamMessage | un
  * without a message id has an empty one and cannot be acknowledged; an answer that is no message gives undefined.
  */
 export function readFrame(topic: string, text: string): StreamMessage | undefined {
-  const frame = tryJson(text);
+  const frame = parsedText(text)?.value;
   if (!isObject(frame) || typeof frame['messageId'] !== 'string') {
     if (isObject(frame) && 'endOfTopic' in frame) return undefined;
     return {
@@ -52,11 +53,11 @@ export function readFrame(topic: string, text: string): StreamMessage | undefine
   };
 }
 
-function tryJson(text: string): unknown {
+function parsedText(text: string): ParsedJson | undefined {
   try {
-    return parseForeignJson(text);
+    return parseText(text);
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof TooManyValues) return undefined;
     throw error;
   }
 }
@@ -67,12 +68,13 @@ function readPayload(payload: unknown): RawRecord[] {
     return [{ value: payload, unreadable: 'the payload is not base64' }];
   const text = decodeText(Buffer.from(payload, 'base64'));
   if (text === undefined) return [{ value: payload, unreadable: 'the payload is not text in UTF-8' }];
-  const value = tryJson(text);
-  if (isObject(value)) return [{ value }];
+  const { value, marked } = parsedText(text) ?? {};
+  const labels = marked === undefined ? {} : { labels: ['mended'] };
+  if (isObject(value)) return [{ value, ...labels }];
   // An array carries several records; one without elements carries none.
   if (Array.isArray(value))
     return value.map((item: unknown) =>
-      isObject(item) ? { value: item } : { value: asText(item), unreadable: 'the record is not a JSON object' },
+      isObject(item) ? { value: item, ...labels } : { value: asText(item), unreadable: 'the record is not a JSON object' },
     );
   return [{ value: text, unreadable: value === undefined ? 'the payload is not JSON' : 'the record is not a JSON object' }];
 }

@@ -1,6 +1,7 @@
 import { asPenstockError, PenstockError } from '../../base/errors.ts';
-import { isObject, parseJson } from '../../base/json.ts';
+import { isObject } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
+import { jsonOf } from '../../http/index.ts';
 import type { StreamProbe } from '../connector.ts';
 import type { Subscription } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';
@@ -112,13 +113,19 @@ function adminCalls(admin: string, { token, dialling }: Probing, signal: AbortSi
   return async (what) => {
     const url = new URL(`${admin.replace(/\/+$/, '')}/admin/v2/${what}`);
     const limits = { timeoutMs: 30_000, maxBytes: 1_000_000 };
-    const { status, body } = await dialling.http.request({ method: 'GET', url, headers, ...limits, signal });
+    const { status, body, headers: named } = await dialling.http.request({ method: 'GET', url, headers, ...limits, signal });
     const said = body.toString('utf8');
     // A service that lacks the call answers 404 too, in other words.
     if (status === 404 && /topic\b.*not found/i.test(said)) throw new PenstockError('PEN_NOT_FOUND', 'there is no such topic');
     if (status !== 200 && status !== 204) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `it answered ${status}`, { status });
-    return said === '' ? null : parseJson(said);
+    return said === '' ? null : replyOf({ body, headers: named });
   };
+}
+
+function replyOf(response: Parameters<typeof jsonOf>[0]): unknown {
+  const reply = jsonOf(response);
+  if (reply === undefined) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'it answered with a body that is not JSON');
+  return reply;
 }
 
 async function askSubscriptions(ask: () => Promise<unknown>): Promise<Pick<AdminFacts, 'isMissing' | 'subscriptions'>> {

@@ -1,19 +1,14 @@
-import { parseForeignJson } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { jsonOf } from '../../http/index.ts';
 import { afterPause, describeAnswer } from '../exchange.ts';
 import type { Verdict } from '../sink.ts';
 import type { StatusRule } from './preset.ts';
 
 /** An answer's JSON object; empty when it is not one. */
 export function parseAnswer(body: Buffer): Readonly<Record<string, unknown>> {
-  try {
-    const parsed = parseForeignJson(body.toString('utf8'));
-    return isObject(parsed) ? parsed : {};
-  } catch (error) {
-    if (error instanceof SyntaxError) return {};
-    throw error;
-  }
+  const parsed = jsonOf({ body, headers: {} });
+  return isObject(parsed) ? parsed : {};
 }
 
 /** The number at a dotted path; undefined when none stands there. Numbers written as strings count. */

@@ -1,5 +1,6 @@
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { jsonOf } from '../../http/index.ts';
 import { afterPause, describeAnswer, refusesContent, stranger, strangersVerdict } from '../exchange.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 
@@ -46,15 +47,8 @@ export function readAcks(body: Buffer): ReadonlySet<number> | undefined {
 }
 
 function fieldsOf(body: Buffer): Record<string, unknown> {
-  const text = body.toString('utf8').trim();
-  if (!text.startsWith('{')) return {};
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return isObject(parsed) ? parsed : {};
-  } catch (error) {
-    if (error instanceof SyntaxError) return {};
-    throw error;
-  }
+  const value = jsonOf({ body, headers: {} });
+  return isObject(value) ? value : {};
 }
 
 /** Receivers that only speak like Splunk write ids as texts; unread, they would count as acknowledged before they are. */

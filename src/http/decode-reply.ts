@@ -1,12 +1,12 @@
 // What characters a reply is written in.
 import { isUtf8 } from 'node:buffer';
-import type { HttpResponse } from '../../http/client.ts';
+import type { HttpResponse } from './client.ts';
 
 /**
  * Decodes a reply: as the connector says; as UTF-8 where it is that, whatever the answer declares, for many servers declare a charset that they do
  * not write; else as its Content-Type says, unless most of it is UTF-8 with a wrong byte or two. UTF-16 is known by its first bytes.
  */
-export function decodeReply({ body, headers }: HttpResponse, charset?: string): string {
+export function decodeReply({ body, headers }: Pick<HttpResponse, 'body' | 'headers'>, charset?: string): string {
   const told = charset ?? wideOf(body);
   if (told !== undefined) return new TextDecoder(told).decode(body);
   const text = new TextDecoder('utf-8').decode(body);
