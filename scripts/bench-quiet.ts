@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 import { silentLog } from '../src/base/log.ts';
 import { systemSeams } from '../src/base/seams.ts';
 import { zeroCounts } from '../src/journal/counts.ts';
@@ -22,9 +22,9 @@ const rounds = 3;
 /** Counts what this process asks the server from here on. */
 export function countQueries(): () => number {
   // oxlint-disable-next-line typescript/unbound-method -- it is called on each client again
-  const { query } = pg.Client.prototype;
+  const { query } = Client.prototype;
   let count = 0;
-  pg.Client.prototype.query = function counted(this: pg.Client, ...asked: unknown[]): unknown {
+  Client.prototype.query = function counted(this: Client, ...asked: unknown[]): unknown {
     count += 1;
     return Reflect.apply(query, this, asked);
   } as typeof query;

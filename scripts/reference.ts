@@ -135,7 +135,7 @@ export async function referenceFiles(): Promise<ReadonlyMap<string, string>> {
   const program = referenceTo(whole);
   const shown = program.commands.filter(({ path }) => path !== 'help' && path !== 'version');
   const pages = shown.map(
-    (command) => [`man/${nameOf(command.path)}.1`, `${pageOf(command, ['penstock', 'penstock-status'])}`] as const,
+    (command) => [`man/${nameOf(command.path)}.1`, pageOf(command, ['penstock', 'penstock-status'])] as const,
   );
   const markdown = `${introduction}\n${shown.map(markdownOf).join('\n\n')}\n`;
   return new Map([['man/penstock.1', mainPage(program, shown)], ...pages, ['docs/cli.md', markdown]]);

@@ -7,7 +7,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 import { onTestFinished } from 'vitest';
 import { freePort } from './free-port.ts';
 
@@ -119,8 +119,8 @@ export async function stopPostgres(): Promise<void> {
 const deadlock = '40P01';
 
 /** Runs statements on a server, outside of what is tested. */
-export async function onServer<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
+export async function onServer<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     return await use(client);

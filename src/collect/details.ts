@@ -121,21 +121,21 @@ class Details {
     const failed: Failed[] = [];
     const late: Wanted[] = [];
     let [end, bytes] = [start, 0];
-    const ask = async (one: Wanted): Promise<void> => {
-      if (isAway(come)) return;
+    const ask = async (one: Wanted): Promise<number> => {
+      if (isAway(come)) return 0;
       const came = await this.#tryDetail(one, come, signal);
       if ('error' in came) failed.push(came);
       else full.set(one.index, came.raw);
-      bytes += 'error' in came ? 0 : came.bytes;
+      return 'error' in came ? 0 : came.bytes;
     };
     for (; end < wanted.length && bytes < mostBytes; end += 1) {
       const one = wanted[end];
       if (one !== undefined && this.#failures.has(one.uid)) late.push(one);
-      else if (one !== undefined) await ask(one);
+      else if (one !== undefined) bytes += await ask(one);
     }
     late.sort((a, b) => this.#failed(a) - this.#failed(b));
     for (let one = late.shift(); one !== undefined; one = late.shift()) {
-      await ask(one);
+      bytes += await ask(one);
       if (bytes < 2 * mostBytes) continue;
       // Too much for one run: it ends before the first that is still to be asked for, and what has come of later ones is kept until their turn.
       late.sort((a, b) => a.index - b.index);

@@ -67,13 +67,13 @@ const isSecret = (name: string, schema: OptionSchema): boolean =>
   schema.secret === true || /(^|_)(token|secret|password|api_key)$/.test(name);
 
 function sourceOptions({ name, options }: Pick<Connector, 'name' | 'options'>): Values {
-  return requiredOf(options as unknown as ObjectSchema, name);
+  return requiredOf(options as ObjectSchema, name);
 }
 
 /** A value for each required option: the variable of a secret, a path, or the name of what is to be filled in. */
 function requiredOf({ properties, required = [] }: ObjectSchema, owner: string): Values {
   const prefix = owner.toUpperCase().replaceAll('-', '_');
-  const values = (required as readonly string[]).map((name) => [name, firstValue(name, properties[name] ?? {}, prefix, owner)]);
+  const values = required.map((name) => [name, firstValue(name, properties[name] ?? {}, prefix, owner)]);
   return Object.fromEntries(values) as Values;
 }
 

@@ -204,7 +204,7 @@ export function compileSplit({ each, id, volatile = [] }: RecordSpec): RecordRul
       const count = (counts.get(mark) ?? 0) + 1;
       counts.set(mark, count);
       const part = { isFurther: index > 0, ...(isNamedOutside ? { key: withOccurrence(mark, count) } : {}) };
-      return { ...raw, value: replaced(value, steps, element) as Json, part, ...(copied > 0 ? { copied } : {}) };
+      return { ...raw, value: replaced(value, steps, element), part, ...(copied > 0 ? { copied } : {}) };
     });
   };
 }

@@ -24,14 +24,18 @@ async function turnsOf(count: number, msEach: number, bytes = 2): Promise<number
   } as unknown as Examining;
   const seen: number[] = [];
   const other = async (): Promise<void> => {
-    while (!isOver) {
+    for (;;) {
       await nextTurn();
-      if (!isOver) seen.push(done);
+      if (isOver) return;
+      seen.push(done);
     }
   };
 
   const others = other();
-  await examineAll(examining, Array<RawRecord>(count).fill({ value: {}, json: new JsonText(Buffer.alloc(bytes), 0, bytes) }));
+  await examineAll(
+    examining,
+    Array.from({ length: count }, (): RawRecord => ({ value: {}, json: new JsonText(Buffer.alloc(bytes), 0, bytes) })),
+  );
   isOver = true;
   await others;
   return seen;

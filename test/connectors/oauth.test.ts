@@ -376,7 +376,7 @@ describe('a service account', () => {
   it.each([
     ['no key at all', 'nonsense-secret', 'the private key is not one in PEM'],
     ['JSON without a key', '{"client_email":"nonsense-secret"}', 'the key of the service account is not JSON with a private_key'],
-    ['JSON that is cut off', `${account.slice(0, 300)}`, 'the key of the service account is not JSON with a private_key'],
+    ['JSON that is cut off', account.slice(0, 300), 'the key of the service account is not JSON with a private_key'],
     ['a key without an address', JSON.stringify({ private_key: pem }), 'the key of the service account names no token endpoint'],
     [
       'an address without TLS',

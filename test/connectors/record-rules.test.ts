@@ -44,7 +44,7 @@ describe('a record', () => {
   it.each([
     ['many members', (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]))],
     ['a long list', (count: number) => ({ list: Array<number>(count).fill(1) })],
-    ['many small lists', (count: number) => ({ list: Array<number[]>(count / 2).fill([1]) })],
+    ['many small lists', (count: number) => ({ list: Array.from({ length: count / 2 }, () => [1]) })],
     ['a deep nest of pairs', (count: number) => ({ pairs: nested(count / 400, (count * 2) / 5) })],
   ])('of more than 50,000 values is kept as its text, whichever way it was read: %s', (_name, make) => {
     const facts = [24_000, 51_000].flatMap((count) => {
@@ -152,19 +152,16 @@ describe('a record', () => {
 describe('a record with several events', () => {
   const activity = (events: unknown, id: unknown = 'a1') => ({ id, at: { time: '2026-11-21T09:30:00Z' }, list: { events } });
   const rules = (more: Record<string, unknown> = {}) =>
-    compileRecordRules(
-      { id: 'id', time: 'at.time', action: 'list.events.name', each: 'list.events', ...more } as RecordSpec,
-      'vendor',
-    );
+    compileRecordRules({ id: 'id', time: 'at.time', action: 'list.events.name', each: 'list.events', ...more }, 'vendor');
   const uidsOf = (value: unknown, more = {}) => {
     const own = rules(more);
-    return own.split({ value: value as Json }).map((raw) => own.examine(raw, 'acme').uid);
+    return own.split({ value }).map((raw) => own.examine(raw, 'acme').uid);
   };
   const [one, two] = [{ name: 'one' }, { name: 'two', views: 1 }];
 
   it('becomes as many, each with the rest of it', () => {
     const own = rules();
-    const raws = own.split({ value: activity([one, two]) as Json, labels: ['mended'] });
+    const raws = own.split({ value: activity([one, two]), labels: ['mended'] });
 
     expect(raws.map(({ value, labels }) => ({ value, labels }))).toEqual([
       { value: activity(one), labels: ['mended'] },
@@ -211,13 +208,13 @@ describe('a record with several events', () => {
     ['nothing', undefined],
     ['too many', Array.from({ length: 10_001 }, () => one)],
   ])('stays one with %s in it', (_what, events) => {
-    expect(rules().split({ value: activity(events) as Json })).toEqual([{ value: activity(events) }]);
+    expect(rules().split({ value: activity(events) })).toEqual([{ value: activity(events) }]);
   });
 
   it('stays one where the rest of it, once for each, would fill the memory', () => {
     const rest = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`k${n}`, 1]));
-    const value = { ...activity(Array.from({ length: 5_000 }, () => 1)), ...rest } as unknown as Json;
-    const few = { ...activity([one, two]), ...rest } as unknown as Json;
+    const value = { ...activity(Array.from({ length: 5_000 }, () => 1)), ...rest };
+    const few = { ...activity([one, two]), ...rest };
 
     expect(rules().split({ value })).toEqual([{ value }]);
     expect(rules().split({ value: few })).toHaveLength(2);
@@ -252,10 +249,10 @@ describe('a record with several events', () => {
 describe('a time without a zone', () => {
   const timeOf = (zone: string | undefined, time: unknown) =>
     new Date(
-      compileRecordRules(
-        { id: 'id', time: 'time', action: 'x', ...(zone === undefined ? {} : { zone }) } as RecordSpec,
-        'vendor',
-      ).examine({ value: { id: 1, time } as Json }, 'acme').time ?? 0,
+      compileRecordRules({ id: 'id', time: 'time', action: 'x', ...(zone === undefined ? {} : { zone }) }, 'vendor').examine(
+        { value: { id: 1, time } },
+        'acme',
+      ).time ?? 0,
     ).toISOString();
 
   it.each([

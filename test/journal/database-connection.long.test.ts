@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import { DatabaseError } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { explain, PenstockError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -24,7 +24,7 @@ async function refusalOf(engine: PostgresEngine): Promise<string> {
   return `${opened.code}: ${explain(opened)}`;
 }
 
-const answered = (code: string): Error => Object.assign(new pg.DatabaseError('said so', 7, 'error'), { code });
+const answered = (code: string): Error => Object.assign(new DatabaseError('said so', 7, 'error'), { code });
 
 it.each([
   ['08006', 'PEN_JOURNAL_UNAVAILABLE', true],

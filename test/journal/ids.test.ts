@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
-import pg from 'pg';
+import { Client, type QueryConfig } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
@@ -346,13 +346,13 @@ it.runIf(hasPostgres())(
     const engine = postgresEngine(url, schema);
     await using journal = await openJournal({ engine, maxBytes: 2 ** 30, keepMs: 1e9, seams: systemSeams(), log: silentLog() });
     await journal.register([source('s')], [sink('a')]);
-    const asked = vi.spyOn(pg.Client.prototype, 'query');
+    const asked = vi.spyOn(Client.prototype, 'query');
     onTestFinished(() => asked.mockRestore());
     await journal.seen(
       's',
       Array.from({ length: 100 }, (_none, index) => seenAs(index % 3, index)),
     );
-    const questions = asked.mock.calls.map((call) => call as unknown as [string | pg.QueryConfig, unknown[]?]);
+    const questions = asked.mock.calls.map((call) => call as unknown as [string | QueryConfig, unknown[]?]);
     const [lookup] = questions.flatMap(([text, values]) =>
       [typeof text === 'string' ? { text, values } : text].filter((one) => one.text?.includes('.seen ')),
     );

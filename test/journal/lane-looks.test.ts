@@ -1,5 +1,5 @@
 // Which lanes a journal in PostgreSQL looks at when a sink asks what is pending.
-import pg from 'pg';
+import { Client } from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Journal, openJournal, type Position } from '../../src/journal/index.ts';
 import { LaneLooks } from '../../src/journal/postgres/lane-looks.ts';
@@ -63,11 +63,11 @@ describe.runIf(hasPostgres())('a journal in PostgreSQL', () => {
       ['s1', 's2', 's3'].map((name) => source(name)),
       [sink('a')],
     );
-    const asked = vi.spyOn(pg.Client.prototype, 'query');
+    const asked = vi.spyOn(Client.prototype, 'query');
     onTestFinished(() => asked.mockRestore());
     const looks = () =>
       (asked.mock.calls as unknown as [string, unknown[]?][])
-        .filter(([text]) => String(text).includes('k.name AS sink'))
+        .filter(([text]) => text.includes('k.name AS sink'))
         .map(([, values]) => values?.[2]);
     const sql = (text: string) => onServer(url, (client) => client.query(text.replaceAll('{s}', schema)));
     return { journal, seams, looks, sql };

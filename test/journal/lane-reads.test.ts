@@ -1,7 +1,7 @@
 // What a journal in PostgreSQL reads of a lane beyond what was asked for.
 import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
-import pg from 'pg';
+import { Client } from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Journal, Lane, Position } from '../../src/journal/index.ts';
 import { openJournal } from '../../src/journal/index.ts';
@@ -30,9 +30,9 @@ const uidsOf = async (journal: Journal, after: number, limit: number) =>
 
 /** Counts statements that read pages from here on. */
 function countReads(): () => number {
-  const asked = vi.spyOn(pg.Client.prototype, 'query');
+  const asked = vi.spyOn(Client.prototype, 'query');
   onTestFinished(() => asked.mockRestore());
-  return () => asked.mock.calls.filter(([text]) => String(text).includes('.pages WHERE source')).length;
+  return () => asked.mock.calls.filter(([text]) => text.includes('.pages WHERE source')).length;
 }
 
 /** Reads to the end of the lane, each time so many records. */

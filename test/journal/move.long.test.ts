@@ -94,7 +94,7 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     const there = await open(engine);
     const inDatabase = await seenOf(there);
     await there.append(commitOf('t', someRecords(2, { prefix: 'later' })));
-    await there.append({ ...commitOf('s', []), page: undefined as never, window: undefined as never, seen: seen.slice(0, 1) });
+    await there.append({ ...commitOf('s', []), page: undefined, window: undefined, seen: seen.slice(0, 1) });
     await there[Symbol.asyncDispose]();
     const back = await temporaryDirectory();
     await moveToFile({ dataDir: back, ...options, onProgress });

@@ -1,5 +1,5 @@
 // Commits without records of many sources, which go to the database together.
-import pg from 'pg';
+import { Client } from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
@@ -22,11 +22,11 @@ async function replica() {
     names.map((name) => source(name)),
     [sink('a')],
   );
-  const on = <T>(use: (client: pg.Client, s: string) => Promise<T>) => onServer(url, (client) => use(client, schema));
-  const asked = vi.spyOn(pg.Client.prototype, 'query');
+  const on = <T>(use: (client: Client, s: string) => Promise<T>) => onServer(url, (client) => use(client, schema));
+  const asked = vi.spyOn(Client.prototype, 'query');
   onTestFinished(() => asked.mockRestore());
   const commits = (): number => {
-    const texts = asked.mock.calls.map(([text]) => String(text)).filter((text) => text.includes('counted AS'));
+    const texts = asked.mock.calls.map(([text]) => text).filter((text) => text.includes('counted AS'));
     asked.mockClear();
     return texts.length;
   };

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Database } from '../../src/journal/postgres/database.ts';
 import { arrive, putRegistered } from '../../src/journal/postgres/members.ts';

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
@@ -53,12 +53,12 @@ it.runIf(hasPostgres())('takes over from a replica that died before the clock of
 it.runIf(hasPostgres())('goes through lanes and days for what is old with one round in six', async () => {
   const url = (await postgresUrl()) ?? '';
   const engine = postgresEngine(url, temporarySchema(url));
-  const asked = vi.spyOn(pg.Client.prototype, 'query');
+  const asked = vi.spyOn(Client.prototype, 'query');
   onTestFinished(() => asked.mockRestore());
   await using journal = await openPostgres(engine, { ...journalOptions(''), engine });
   const looks = () =>
     (asked.mock.calls as unknown as [string, unknown[]?][])
-      .filter(([text]) => String(text).includes('d.touched <'))
+      .filter(([text]) => text.includes('d.touched <'))
       .map(([, values]) => values?.[2]);
 
   // There is a round at the start and with each registration.

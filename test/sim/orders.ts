@@ -47,7 +47,7 @@ export function ordersOf({ replays, jobs }: Scenario, startMs: number): Order[] 
         return { at, name: 'discard', give: async (life) => life.journal?.discardDeadLetters({ sink: plan.sink }) };
       case 'cancel':
         return { at, name: 'cancel', give: ({ journal }) => cancelJobs(journal, plan.sink) };
-      case 'reload':
+      default:
         return { at, name: 'reload', give: (life) => life.reload(plan.name, plan.value) };
     }
   };

@@ -88,7 +88,7 @@ it('gives up what is outstanding when the answer to a poll comes from another in
 
 it('sends the second batch of a channel only with the cookie that the first was answered with', async () => {
   let posts = 0;
-  const first = Promise.withResolvers<void>();
+  const [came, first] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const answerLate = (response: ServerResponse): void => {
     const { status, headers, body } = queued(0, 'LB=one');
     void first.promise.then(() => response.writeHead(status, headers).end(JSON.stringify(body)));
@@ -97,6 +97,7 @@ it('sends the second batch of a channel only with the cookie that the first was 
   await using receiver = await openReceiver(({ path, text }) => {
     if (path !== eventPath) return { status: 200, body: { acks: Object.fromEntries(idsIn(text)) } };
     posts += 1;
+    came.resolve();
     return posts === 1 ? answerLate : queued(posts - 1, 'LB=one');
   });
   const { seams, timers } = watchedClock();
@@ -105,7 +106,7 @@ it('sends the second batch of a channel only with the cookie that the first was 
   const send = () => sink.send(batchOf(sink, numbered(1)), signal);
 
   const sent = [send()];
-  while (posts === 0) await turn();
+  await came.promise;
   for (let count = 0; count < 2; count += 1) {
     const before = timers();
     sent.push(send());

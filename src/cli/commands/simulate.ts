@@ -41,7 +41,7 @@ function faultsOf(names: readonly string[] | true | undefined): SimulatorFaults 
   if (names === undefined) return noFaults;
   if (names === true || names.includes('all')) return allFaults;
   const chosen = Object.entries(allFaults).map(([name, value]) => [name, names.includes(name) ? value : 0]);
-  return Object.fromEntries(chosen) as unknown as SimulatorFaults;
+  return Object.fromEntries(chosen) as SimulatorFaults;
 }
 
 async function simulate(options: SimulateOptions, { output, seams }: CommandContext): Promise<void> {

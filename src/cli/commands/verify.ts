@@ -73,7 +73,7 @@ async function compare(
     { file, seams, log: silentLog() },
     { kind: 'verify', args: range, onProgress: told, signal, drainMs: 0 },
   );
-  if (job !== undefined) return (job.progress as unknown as { readonly report: VerifyReport }).report;
+  if (job !== undefined) return (job.progress as { readonly report: VerifyReport }).report;
   const onProgress = (fetched: number, at: number | undefined): void =>
     told({ progress: { fetched, at: at ?? range.from, from: range.from, to: range.to } });
   const compareHere = async (journal: Journal, config: Config): Promise<VerifyReport> => {

@@ -179,7 +179,7 @@ function readRows(
   most: number,
 ): { at: number; kind: 'unclosed' | 'too_large' | 'more' } | undefined {
   const errors: { readonly code?: string; readonly records?: number }[] = [];
-  const options = csvOptions(table.writing, (error) => void errors.push(error as (typeof errors)[number]));
+  const options = csvOptions(table.writing, (error) => void errors.push(error));
   const rows = parse(bytes, { ...options, bom: table.header === undefined, to: most + 2 }) as unknown as Row[];
   let end = 0;
   for (const { record: cells, info, raw } of rows) {

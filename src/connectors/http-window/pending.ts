@@ -40,7 +40,7 @@ export function compilePending({
     mostMs: durationMs(most),
     again({ request, response, reply }, options, secrets) {
       if (address !== undefined) {
-        const named = namedUrl(() => address.render(scopeWith('reply', reply as never, options)));
+        const named = namedUrl(() => address.render(scopeWith('reply', reply, options)));
         return named === undefined ? request : plainGet(request, named);
       }
       const told = header === undefined ? linkOf?.(reply) : response.headers[header.toLowerCase()];

@@ -1,6 +1,6 @@
 // How a connection to the server is made: what the configuration says of it, as a client of `pg` takes it.
 import { connect } from 'node:net';
-import pg from 'pg';
+import { Pool, type PoolClient, type PoolConfig, types } from 'pg';
 import { PenstockError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import { percentDecoded } from '../../base/percent.ts';
@@ -17,7 +17,7 @@ export const answerMs = statementMs + 5000;
 const int8 = 20;
 const numeric = 1700;
 
-export type ClientConfig = pg.PoolConfig & { readonly host: string; readonly port: number; readonly database: string };
+export type ClientConfig = PoolConfig & { readonly host: string; readonly port: number; readonly database: string };
 
 /** Throws PEN_CONFIG_INVALID for an address that cannot be used. */
 export function clientConfig({ url, password, ca }: DatabaseOptions): ClientConfig {
@@ -42,9 +42,7 @@ export function clientConfig({ url, password, ca }: DatabaseOptions): ClientConf
     types: {
       // Counts and times stay below 2^53.
       getTypeParser: ((oid: number, format?: 'text') =>
-        oid === int8 || oid === numeric
-          ? Number
-          : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
+        oid === int8 || oid === numeric ? Number : (types.getTypeParser(oid, format) as unknown)) as typeof types.getTypeParser,
     },
   };
 }
@@ -70,8 +68,8 @@ function parseUrl(url: string): URL {
   return parsed;
 }
 
-export function openPool(config: ClientConfig, max: number): pg.Pool {
-  const pool = new pg.Pool({ ...config, max });
+export function openPool(config: ClientConfig, max: number): Pool {
+  const pool = new Pool({ ...config, max });
   // A connection that breaks while nobody uses it is replaced by the next that is asked for; one in use fails its statement.
   const ignore = (): void => undefined;
   pool.on('error', ignore);
@@ -91,7 +89,7 @@ const cancelRequest = 80_877_102;
  * Asks the server to end what a connection runs; a pooler passes it on, and where nothing runs it does nothing.
  * Source: https://www.postgresql.org/docs/15/protocol-flow.html (Canceling Requests in Progress)
  */
-export function cancel(client: pg.PoolClient, { host, port }: Pick<ClientConfig, 'host' | 'port'>): void {
+export function cancel(client: PoolClient, { host, port }: Pick<ClientConfig, 'host' | 'port'>): void {
   const { processID, secretKey } = client as unknown as Backend;
   if (typeof processID !== 'number' || typeof secretKey !== 'number') return;
   const request = Buffer.alloc(16);

@@ -2,7 +2,7 @@
 // pooler may hand every transaction to another connection.
 import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
-import type pg from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { PenstockError } from '../../base/errors.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import { Turns } from '../../base/turns.ts';
@@ -39,9 +39,9 @@ export class Database implements Sql {
   readonly s: string;
   /** Host, port and database, for errors. */
   readonly where: string;
-  readonly #pool: pg.Pool;
+  readonly #pool: Pool;
   readonly #turns: Turns;
-  readonly #membership: pg.Pool;
+  readonly #membership: Pool;
   readonly #connections: number;
   /** Of each transaction: a pooler keeps no session. */
   readonly #settings: Readonly<Record<string, string | number>>;
@@ -170,7 +170,7 @@ export class Database implements Sql {
 
   /** Compiling a statement over thousands of sources takes longer than running it: a second where it runs for milliseconds. */
   async #inTransaction<T>(
-    client: pg.PoolClient,
+    client: PoolClient,
     begin: string,
     work: (sql: Sql) => Promise<T>,
     more: Readonly<Record<string, string>> = {},
@@ -201,7 +201,7 @@ export class Database implements Sql {
   }
 
   /** The pool has as many connections as there are turns: nobody waits in it, where waiting ends with an error. */
-  async #inTurn<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async #inTurn<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
     await this.#turns.take();
     try {
       return await this.#with(this.#pool, use);
@@ -210,7 +210,7 @@ export class Database implements Sql {
     }
   }
 
-  async #with<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async #with<T>(pool: Pool, use: (client: PoolClient) => Promise<T>): Promise<T> {
     // A connection is about to be made.
     if (pool.idleCount === 0) await this.#learnPassword();
     if (this.#ca !== undefined && pool.idleCount === 0 && typeof this.#tls === 'object') this.#tls.ca = await this.#ca();
@@ -234,7 +234,7 @@ export class Database implements Sql {
    * A server that has no connection to spare is asked over half of those that there are: the others are for replicas that have none. Each
    * heartbeat tries one more, so that all come to about the same number, and to their own again when the server has more.
    */
-  async #connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  async #connect(pool: Pool): Promise<PoolClient> {
     try {
       return await pool.connect();
     } catch (error) {
@@ -268,12 +268,12 @@ function isConnected(error: unknown): boolean {
   return state !== undefined && !/^(57P|25006|08)/.test(state);
 }
 
-async function rowsOf<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {
+async function rowsOf<Row>(client: PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {
   const { rows } = await client.query(text, values.map(storable));
   return rows as Row[];
 }
 
-async function countOf(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<number> {
+async function countOf(client: PoolClient, text: string, values: readonly unknown[]): Promise<number> {
   const { rowCount } = await client.query(text, values.map(storable));
   return rowCount ?? 0;
 }

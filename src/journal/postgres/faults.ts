@@ -1,5 +1,5 @@
 // What PostgreSQL answers and what its absence means, in the journal's codes.
-import pg from 'pg';
+import { DatabaseError } from 'pg';
 import { type ErrorCode, PenstockError } from '../../base/errors.ts';
 
 type Fault = readonly [code: ErrorCode, what: string, fix: string];
@@ -55,7 +55,7 @@ const faults: Readonly<Record<string, Fault>> = {
 
 /** The SQLSTATE of an answer; undefined where nothing answered. */
 export function sqlState(error: unknown): string | undefined {
-  const { code } = error instanceof pg.DatabaseError ? error : { code: undefined };
+  const { code } = error instanceof DatabaseError ? error : { code: undefined };
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 

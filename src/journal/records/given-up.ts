@@ -57,7 +57,7 @@ export function givenUpOf(notes: readonly NamedNote[]): GivenUp {
   const of = <T extends { readonly at: number }>(kind: keyof typeof noteOf): T[] =>
     notes
       .filter(({ name }) => name.startsWith(noteOf[kind]))
-      .map(({ name, value }) => ({ number: numberOf(name), note: parseJson(value) as unknown as T }))
+      .map(({ name, value }) => ({ number: numberOf(name), note: parseJson(value) as T }))
       .toSorted((a, b) => a.note.at - b.note.at || a.number - b.number)
       .map(({ note }) => note);
   return { discards: of<Discard>('discarded'), forgotten: of<Forgotten>('forgotten') };

@@ -61,7 +61,7 @@ interface VerifyArguments {
 
 /** Compares a range with what was collected; what it ends with has the report. */
 export const verifyRange: Operation = async (job, runtime, report, signal) => {
-  const { source, from, to } = job.args as unknown as VerifyArguments;
+  const { source, from, to } = job.args as VerifyArguments;
   const { settings, deps } = runningSource(runtime, source);
   const sinks = [...runtime.sinks.values()].map((sink) => sink.settings);
   let read = 0;
@@ -70,7 +70,7 @@ export const verifyRange: Operation = async (job, runtime, report, signal) => {
     report({ fetched: records, at: at ?? from, from, to });
   };
   const found = await verify({ source: settings, deps, sinks, from, to, onProgress, signal });
-  return { fetched: read, at: to, from, to, report: found as unknown as Json };
+  return { fetched: read, at: to, from, to, report: found as Json };
 };
 
 /** Reads files outside of the directory of a source into the journal. */

@@ -429,7 +429,7 @@ it.each([
   await loop.pollOnce(never);
 
   expect(loop.status().warnings.filter((text) => text.includes('did not show'))).toHaveLength(lacking);
-  expect((await storedIds(journal)).filter((id) => String(id).startsWith('r'))).toHaveLength(8);
+  expect((await storedIds(journal)).filter((id) => id.startsWith('r'))).toHaveLength(8);
 });
 
 it('a list of groups that may be cut is noted, and no window is halved for it', async () => {

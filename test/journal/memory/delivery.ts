@@ -1,5 +1,4 @@
 import { PenstockError } from '../../../src/base/errors.ts';
-import type { Json } from '../../../src/base/json.ts';
 import { addCounts, type SettleCounts, settledBy, settlingCounters } from '../../../src/journal/counts.ts';
 import type {
   DeadLetter,
@@ -213,8 +212,7 @@ export function discard(disk: MemoryDisk, filter: LetterFilter): number {
     action,
     counted: letter.replayed === true ? 0 : 1,
   }));
-  for (const { name, ...note } of discardNotes(rows, filter, disk.now()))
-    disk.notes.set(` ${name}`, structuredClone(note) as unknown as Json);
+  for (const { name, ...note } of discardNotes(rows, filter, disk.now())) disk.notes.set(` ${name}`, structuredClone(note));
   for (const { sink, source, replayed } of gone)
     if (replayed !== true) addCounts(totalsAt(disk, sink, source), { dead_lettered: -1, discarded: 1 });
   return gone.length;

@@ -4,7 +4,6 @@ import { systemSeams } from '../../../src/base/seams.ts';
 import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
 import type { Replica } from '../../../src/journal/journal.ts';
 import { JobRunner } from '../../../src/operate/jobs/runner.ts';
-import type { Runtime } from '../../../src/runtime/runtime.ts';
 import { temporaryJournal } from '../../journal/fixture.ts';
 import { loudLog } from '../../loud-log.ts';
 import { virtualClock } from '../../virtual-clock.ts';
@@ -28,7 +27,7 @@ async function world() {
   const { log, said } = loudLog();
   const shared = { ...journal, jobs: asked, ownership };
   const runtime = { journal: shared, sources: new Map(), sinks: new Map(), seams: { ...systemSeams(), clock }, log };
-  const runner = new JobRunner(runtime as unknown as Runtime, {}, 'one');
+  const runner = new JobRunner(runtime, {}, 'one');
   return {
     journal,
     clock,

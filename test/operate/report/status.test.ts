@@ -214,7 +214,7 @@ it('calls it an error that a sink stands still for as long as stalled_after', ()
   const text = 'no progress for 12 min: answered 503';
   const still = { ...quietSink, warnings: [text, 'the receiver warns: slow down'], errors: [text] };
 
-  const said = problemsOf({ ...night, sinks: [still] as unknown as StatusReport['sinks'] }, ledger);
+  const said = problemsOf({ ...night, sinks: [still] as StatusReport['sinks'] }, ledger);
 
   expect(said.map(({ level, what }) => [level, what])).toEqual([
     ['error', text],

@@ -333,7 +333,7 @@ export function shareJournal({ name, number, leaseMs, server, line, clock, log, 
   const start = async (): Promise<void> => {
     if (room === undefined || limits === undefined) return;
     await room.start();
-    upkeep = new Upkeep({ core: keeping, room, seen: seen as never, keepMs: limits.keepMs });
+    upkeep = new Upkeep({ core: keeping, room, seen, keepMs: limits.keepMs });
   };
   const close = async (): Promise<void> => {
     room?.close();
@@ -361,7 +361,7 @@ function journalOver({ core, working, line, server, offered, room, registered }:
   const raw = server.journal;
   const over = Object.fromEntries(
     asked.map((name) => {
-      const work = raw[name].bind(raw) as (...args: readonly never[]) => Promise<unknown>;
+      const work: (...args: readonly never[]) => Promise<unknown> = raw[name].bind(raw);
       return [name, (...args: never[]) => line.ask(() => work(...args))];
     }),
   ) as Pick<Journal, (typeof asked)[number]>;

@@ -97,7 +97,7 @@ function openUnusedConnectors({ db }: Core): () => void {
 // pauses in which everybody else writes.
 async function giveBack({ db, clock }: Core, isClosed: () => boolean): Promise<void> {
   const free = db.prepare('PRAGMA freelist_count');
-  const freePages = (): number => Number(one<{ freelist_count: number }>(free)?.freelist_count ?? 0);
+  const freePages = (): number => one<{ freelist_count: number }>(free)?.freelist_count ?? 0;
   db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
   while (freePages() > freePagesKept && !isClosed()) {
     await sleep(clock, pauseMs);
