@@ -33,7 +33,7 @@ export function judgeLone(context: LoopContext, batch: Batch, use: EndpointUse, 
   if (!lone.counts(wasReached || isAllThereIs || isNearlyProven(batch))) return decision;
   const isLikely = isLikelyCause(batch, lone.failures);
   // What is no event may fare better than all that are: such a one goes again once before it is given up for good.
-  const isProven = isLikely && failure.othersTaken !== true;
+  const isProven = isLikely && failure.othersTaken !== true && !areManyAlone(context, batch);
   const isAccused = batch.prepared.some(({ uid }) => context.suspects.isAccused(uid));
   const isTried = (wasReached || isAllThereIs) && (isLikely || isAccused || isExhausted(context, batch));
   if (!isProven && wasReached && takesNothing(context, batch, failure, isTried))
@@ -129,6 +129,11 @@ export const copiesBefore = ({ suspects }: LoopContext, { prepared }: Batch): nu
 /** True when others were taken between its failures more than once, and so many since the first that it is the cause if it failed so often. */
 const isLikelyCause = ({ blame, lone }: Batch, failures: number): boolean =>
   blame.turns >= fewestTurns && blame.isCause(failures, lone.odds);
+
+/** True where more events fail alone than others were taken since: what is held against each of them may be the receiver's doing. */
+function areManyAlone({ suspects }: LoopContext, { prepared, blame }: Batch): boolean {
+  return suspects.othersThan(prepared[0]?.uid ?? '') > blame.othersSince().passed;
+}
 
 /** True when the copies that are left prove the rest. */
 function isNearlyProven(batch: Batch): boolean {

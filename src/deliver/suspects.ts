@@ -106,6 +106,11 @@ export class Suspects {
     return this.#before.size === 0 ? 0 : (this.#before.get(uid) ?? 0);
   }
 
+  /** How many others failed alone, and have no outcome yet. */
+  othersThan(uid: string): number {
+    return this.#copies.size - (this.#copies.has(uid) ? 1 : 0);
+  }
+
   /** It failed alone once more; `copies` of this process. */
   failed(uid: string, copies: number): void {
     this.#inARow += 1;

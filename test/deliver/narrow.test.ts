@@ -608,12 +608,14 @@ function contextOf(endpoints: Endpoints, suspects: Suspects, clock: VirtualClock
 
 const eventOf = (uid: string, isLetter = false) => ({ uid, bytes: 10, open: { isLetter } }) as unknown as PreparedEvent;
 
-/** One event that failed twice among others at an endpoint, and then alone where it is told; others failed and passed there as well. */
-function failing() {
+/** One event that failed twice among others at an endpoint, and then alone where it is told, as `more` others did; others failed and passed there as well. */
+function failing(more = 0) {
   const clock = virtualClock(0);
   const endpoints = new Endpoints(clock, seededRandom(1), 60_000);
   endpoints.replace(['a', 'b', 'c']);
-  const context = contextOf(endpoints, new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(clock)), clock);
+  const suspects = new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(clock));
+  for (let other = 0; other < more; other += 1) suspects.failed(`other${other}`, 1);
+  const context = contextOf(endpoints, suspects, clock);
   const whole = new FormedBatch(
     context,
     ['e0', 'e1'].map((uid) => eventOf(uid)),
@@ -883,13 +885,18 @@ it.each([
   { taken: [7, 0, 0, 0, 0, 0, 0, 0, 0, 0], code: 'not_taken_alone' },
   { taken: [1, 1, 1, 0, 0, 0, 0, 0, 0, 0], code: 'not_taken_alone' },
   { taken: [100, 100, 100, 100, 100], code: 'not_taken' },
-])('an event that fails alone while others are taken so: $taken, is given up as $code', ({ taken, code }) => {
-  const fail = failing();
+  { taken: [8, 8, 8, 8, 8, 8], alone: 20, code: 'not_taken' },
+  { taken: [8, 8, 8, 8, 8, 8], alone: 45, code: 'not_taken_alone' },
+])(
+  'an event that fails alone (others that do: $alone) while others are taken so: $taken, is given up as $code',
+  ({ taken, alone, code }) => {
+    const fail = failing(alone);
 
-  const decisions = taken.map((passed) => fail('a', { failed: 0, passed }));
+    const decisions = taken.map((passed) => fail('a', { failed: 0, passed }));
 
-  expect(decisions.flatMap(({ refused }) => refused.map((refusal) => refusal.code))[0]).toBe(code);
-});
+    expect(decisions.flatMap(({ refused }) => refused.map((refusal) => refusal.code))[0]).toBe(code);
+  },
+);
 
 it('counts a connection that the peer closed just as the request left as no failure of the batch', async () => {
   const closed: Verdicts = { all: { kind: 'uncertain', reason: 'closed', retryAfterMs: 0 } };

@@ -173,6 +173,12 @@ const deliver: readonly Mutant[] = [
     edits: [['this.steadyNow = steadyTime(clock);', 'this.steadyNow = () => clock.now();']],
   },
   {
+    name: 'an event is given up for good though most that are sent alone fail',
+    file: 'src/deliver/judge.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [[' && !areManyAlone(context, batch)', '']],
+  },
+  {
     name: 'a receiver that asks one event to come later is believed by a clock that steps',
     file: 'src/deliver/meant.ts',
     caughtBy: 'test/deliver/meant.test.ts',
