@@ -84,9 +84,18 @@ async function stopped(daemon: Daemon, { now }: Signals): Promise<void> {
   await Promise.race([daemon.stop(), aborted(now)]);
 }
 
-/** Runs until a signal, and reloads at each SIGHUP. Resolves when everything is checkpointed, or at the second signal. */
-export async function runUntilStopped(daemon: Daemon, signals: Signals, hangUps?: HangUps): Promise<void> {
+/**
+ * Runs until a signal, and reloads at each SIGHUP. Calls `onStarted` once everything runs and answers. Resolves when everything is
+ * checkpointed, or at the second signal.
+ */
+export async function runUntilStopped(
+  daemon: Daemon,
+  signals: Signals,
+  hangUps?: HangUps,
+  onStarted?: () => void,
+): Promise<void> {
   await daemon.start();
+  onStarted?.();
   using _collected = collectWhenCalm(daemon.runtime.seams.clock);
   if (hangUps !== undefined) void reloadAtEach(hangUps, daemon, signals.stop);
   await aborted(signals.stop);

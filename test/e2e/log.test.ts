@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, inject, it } from 'vitest';
+import { serve } from '../http/servers.ts';
 import { untilStatus } from './conditions.ts';
 import { configFile, penstock, run } from './penstock.ts';
 
@@ -15,6 +16,22 @@ it('logs JSON lines where nobody reads along', async () => {
     .split('\n')
     .map((line) => (JSON.parse(line) as { msg: string }).msg);
   expect(messages).toEqual(expect.arrayContaining(['penstock started', 'penstock stopped']));
+});
+
+it('says that it started once its port is bound, and not where that is taken', async () => {
+  const holder = await serve(() => undefined);
+  const config = { ...nothingToDo, admin: { listen: `127.0.0.1:${holder.port}` } };
+  const refused = await run(['run', '-c', await configFile(config)]);
+  await holder[Symbol.asyncDispose]();
+  const daemon = penstock(['run', '-c', await configFile(config)]);
+  await daemon.said('penstock started');
+  const said = daemon.stderr();
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+
+  expect(refused.stderr).toContain('the address is already in use');
+  expect(refused.stderr).not.toContain('penstock started');
+  expect(said.indexOf('admin server is listening')).toBeLessThan(said.indexOf('penstock started'));
 });
 
 it('goes on when whoever reads the log goes away, and says so in the status', async () => {

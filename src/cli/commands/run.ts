@@ -44,12 +44,13 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
     log.info('penstock stopped');
     return;
   }
-  log.info(
-    { config: options.config, sources: config.sources.length, sinks: config.sinks.length, data_dir: config.data_dir },
-    'penstock started',
-  );
-  if (options.once === true) context.exit(reportOnce(await runOnce(daemon, signals, options.timeout), context));
-  else await runUntilStopped(daemon, signals, hangUps);
+  const { sources, sinks, data_dir } = config;
+  const onStarted = (): void =>
+    log.info({ config: options.config, sources: sources.length, sinks: sinks.length, data_dir }, 'penstock started');
+  if (options.once === true) {
+    onStarted();
+    context.exit(reportOnce(await runOnce(daemon, signals, options.timeout), context));
+  } else await runUntilStopped(daemon, signals, hangUps, onStarted);
   if (await isKept(context.seams.clock))
     log.warn(
       'a disk, or the server of a share, stands still: what was under way there is not waited for, and done again after the next start',
