@@ -273,7 +273,7 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
   });
 
   it('stays in use where the disk is too small for its file, and says so; then it is moved there', async ({ skip }) => {
-    const disk = (await smallDisk(0.5)) ?? '';
+    const disk = (await smallDisk(0.25)) ?? '';
     skip(disk === '', 'no file system can be mounted here');
     const { dataDir, engine, options, open, before } = await prepared();
     await moveToDatabase({ dataDir, ...options });
