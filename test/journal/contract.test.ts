@@ -586,6 +586,20 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 8, replayed: 5 });
   });
 
+  it('opens nothing for a job that was cancelled before it came to that', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    await journal.append(commitOf('s', someRecords(3)));
+    const { id } = await journal.insertJob('replay', {});
+    await journal.updateJob(id, { state: 'running' });
+    await journal.cancelJob(id);
+
+    const { total } = await journal.openReplay(id, 'a', { kind: 'stored' });
+
+    expect([total, await journal.replayPending(id)]).toEqual([0, 0]);
+    expect((await journal.lanes('a')).map(({ lane: { kind } }) => kind)).not.toContain('replay');
+  });
+
   it('counts a replay once that is settled up to where it stands, or up to an earlier place', async () => {
     const { journal } = await openWithLetter(place);
     await using _open = journal;

@@ -137,6 +137,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
     openReplay: (job, sink, what) =>
       changing('openReplay', () => {
         requireSink(sink);
+        if (disk.jobs.some(({ id, state }) => id === job && !['queued', 'running'].includes(state))) return { total: 0 };
         if (!disk.replays.some((replay) => replay.job === job)) disk.replays.push(...replaysOf(disk, job, sink, what));
         const own = disk.replays.filter((replay) => replay.job === job);
         return { total: own.reduce((sum, { entries, offset }) => sum + entries.length - offset, 0) };

@@ -128,7 +128,10 @@ function openBegin({ db, names }: Core, letters: LetterStore) {
     'INSERT INTO replays (job, source, sink, kind, after, upto, min_time, max_time, filter, remaining) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   );
   const select = db.prepare('SELECT ifnull(sum(remaining), 0) AS n FROM replays WHERE job = ?');
+  const ended = db.prepare("SELECT 1 FROM jobs WHERE id = ? AND state IN ('done', 'failed', 'cancelled')");
   return (job: number, sink: number, sinkName: string, what: ReplayRequest): number => {
+    // Somebody cancelled it between its beginning and this moment: what is opened now would be sent all the same.
+    if (one(ended, job) !== undefined) return 0;
     const sources = what.source === undefined ? all<{ name: string }>(allSources).map(({ name }) => name) : [what.source];
     const min = what.from ?? Number.MIN_SAFE_INTEGER;
     const max = what.to ?? Number.MAX_SAFE_INTEGER;
