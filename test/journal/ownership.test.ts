@@ -17,9 +17,16 @@ const names = Array.from({ length: 12 }, (_none, index) => `s${index}`);
 async function shared() {
   const url = (await postgresUrl()) ?? '';
   const schema = temporarySchema(url);
-  const open = (name: string, change: Partial<PostgresEngine> = {}): Promise<Journal> => {
+  const open = (name: string, change: Partial<PostgresEngine> = {}, role: 'worker' | 'observer' = 'worker'): Promise<Journal> => {
     const engine = { ...postgresEngine(url, schema, name), leaseMs, ...change };
-    const options = { maxBytes: 16 * 1024 * 1024, keepMs: 7 * 86_400_000, seams: systemSeams(), log: silentLog(), lockWaitMs: 0 };
+    const options = {
+      role,
+      maxBytes: 16 * 1024 * 1024,
+      keepMs: 7 * 86_400_000,
+      seams: systemSeams(),
+      log: silentLog(),
+      lockWaitMs: 0,
+    };
     return openPostgres(engine, { engine, ...options });
   };
   const sql = (text: string) =>
@@ -98,6 +105,23 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     )) as [{ n: number }];
 
     expect(n).toBeLessThanOrEqual(3);
+  });
+
+  it('takes no hold of a sink over from another replica, whose file may be the cause, and tells all of them to who is none', async () => {
+    const { open } = await shared();
+    await using one = await open('one');
+    await register(one);
+    await using two = await open('two');
+    await using observer = await open('three', {}, 'observer');
+    const hold = { since: 1, reason: 'wrong token', fix: 'renew' };
+
+    await one.setHold('sink', 'a', hold);
+    await one.setHold('source', 's1', hold);
+    const before = await Promise.all([one, two, observer].map((journal) => journal.holds()));
+    await one.setHold('sink', 'a', null);
+
+    expect(before.map((holds) => holds.map(({ kind }) => kind))).toEqual([['sink', 'source'], ['source'], ['sink', 'source']]);
+    expect((await observer.holds()).map(({ kind }) => kind)).toEqual(['source']);
   });
 
   it('keeps in a note what each of two replicas puts in at the same moment, also where there was none', async () => {

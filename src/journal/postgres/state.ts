@@ -139,12 +139,14 @@ interface HoldRow {
 
 type StoredHolds = Awaited<ReturnType<Reports['holds']>>;
 
-/** A sink may hold in one replica and deliver in another: its holds are each replica's own. */
+/** A sink may hold in one replica and deliver in another: its holds are each replica's own, and only who is no replica sees all. */
 export function openHolds({ db, member }: Core): Pick<Reports, 'setHold' | 'holds'> {
   const { s } = db;
   const holds = new Gathered<undefined, StoredHolds>(async (asked) => {
     const rows = await db.query<HoldRow>(
-      `SELECT DISTINCT ON (kind COLLATE "C", name COLLATE "C") kind, name, since, reason, fix FROM ${s}.holds ORDER BY kind COLLATE "C", name COLLATE "C", since`,
+      `SELECT DISTINCT ON (kind COLLATE "C", name COLLATE "C") kind, name, since, reason, fix FROM ${s}.holds WHERE $1::text IS NULL OR member IN ($1, '')
+       ORDER BY kind COLLATE "C", name COLLATE "C", since`,
+      [member?.name ?? null],
     );
     const all = rows.map(({ kind, name, since, reason, fix }) => ({
       kind,

@@ -24,7 +24,8 @@ async function storedSource(
   const checkpoint = await journal.checkpoint(source.name, 'live');
   const until = isObject(checkpoint) && typeof checkpoint['until'] === 'number' ? checkpoint['until'] : undefined;
   const { fetched = 0, new: fresh = 0, duplicate = 0, excluded = 0, unreadable = 0 } = ledger.sources[source.name] ?? {};
-  const hold = holds.get(`source ${source.name}`);
+  // One that is not enabled waits for nobody; the hold is known again once it is.
+  const hold = source.enabled ? holds.get(`source ${source.name}`) : undefined;
   return {
     name: source.name,
     connector: source.connector.name,
@@ -50,7 +51,7 @@ async function storedSink(
   const waiting = lanes
     .filter(({ lane }) => lane.kind === 'live')
     .flatMap(({ oldestReceived }) => (oldestReceived === undefined ? [] : [oldestReceived]));
-  const hold = holds.get(`sink ${sink.name}`);
+  const hold = sink.enabled ? holds.get(`sink ${sink.name}`) : undefined;
   return {
     name: sink.name,
     type: sink.type,

@@ -4,6 +4,7 @@ import type { Config } from '../../../src/config/config.ts';
 import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
 import type { MissingReplica, Replica } from '../../../src/journal/journal.ts';
 import { sharedStatus } from '../../../src/operate/report/shared-status.ts';
+import { storedStatus } from '../../../src/operate/report/stored-status.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
 import { virtualClock } from '../../virtual-clock.ts';
 import { quietSink } from './quiet-sink.ts';
@@ -58,6 +59,23 @@ it('shows what only other replicas are configured with, who has it, and what it 
     what: expect.stringContaining('answered 403'),
     fix: 'renew the token',
   });
+});
+
+it('calls nothing on hold that is not enabled, though it was, and knows of it again once it is', async () => {
+  await using journal = await temporaryJournal();
+  await journal.register([source('s')], [sink('out')]);
+  await journal.setHold('source', 's', hold);
+  await journal.setHold('sink', 'out', hold);
+  const shownAs = async (enabled: boolean) => {
+    const sources = [{ name: 's', connector: { name: 'acme' }, enabled }];
+    const config = { sources, sinks: [{ name: 'out', type: 'file', enabled }] } as unknown as Config;
+    return storedStatus(config, journal, { ...systemSeams(), clock: virtualClock(now) });
+  };
+
+  const [off, on] = [await shownAs(false), await shownAs(true)];
+
+  expect(off.problems.filter(({ what }) => what.includes('on hold'))).toEqual([]);
+  expect(on.problems.filter(({ what }) => what.includes('on hold')).map(({ where }) => where)).toEqual(['source s', 'sink out']);
 });
 
 it('says which replicas lack a sink that others have', async () => {
