@@ -1,5 +1,5 @@
 // JSON Schema, as far as ours go, looked up while a value is checked. A configuration is checked once, and compiling its schemas, as ajv does, takes
-// longer than all else of a start: docs/performance.md says what else was tried. A test compares every answer with ajv's.
+// longer than all else of a start: docs/performance-notes.md says what else was tried. A test compares every answer with ajv's.
 import { isDeepStrictEqual } from 'node:util';
 import { PenstockError } from './errors.ts';
 import { canonicalJson, isObject } from './json.ts';
