@@ -14,12 +14,12 @@ export interface ParsedJson {
 /** JSON, mended where it has to be; undefined when it is none. Throws a TooManyValues. */
 export const parseText = (text: string): ParsedJson | undefined => atOnce(textSteps(text));
 
-/** {@link parseText} in steps. */
-export function* textSteps(text: string): Steps<ParsedJson | undefined> {
-  const parsed = tried(text);
+/** {@link parseText} in steps; `settle` may change a text before it is parsed. */
+export function* textSteps(text: string, settle: (text: string) => string = (whole) => whole): Steps<ParsedJson | undefined> {
+  const parsed = tried(settle(text));
   if (parsed !== undefined) return parsed;
   yield;
-  const bare = withoutGuard(text);
+  const bare = settle(withoutGuard(text));
   return (bare === text ? undefined : tried(bare)) ?? (yield* tryMended(bare));
 }
 

@@ -5,7 +5,7 @@ import { compileParse } from '../http-window/lines.ts';
 import { compileIsRecord } from '../http-window/lists-elsewhere.ts';
 import { compileCursorPaging } from '../http-window/paging.ts';
 import { compileWindowPlan, type WindowPlan } from '../http-window/plan.ts';
-import { compileFindRecords } from '../http-window/reply-records.ts';
+import { compileReading } from '../http-window/reply-records.ts';
 import { compileRequest, type RequestTemplate } from '../http-window/request.ts';
 import { compileJudge } from '../http-window/verdict.ts';
 import { Walker } from '../http-window/walker.ts';
@@ -44,7 +44,7 @@ export function compileCursorPlan(spec: HttpCursorSpec, auth: AuthSpec | undefin
   // Nothing smaller than the page behind a cursor can be asked for: all of it counts.
   const judge = compileJudge(
     cursor,
-    compileParse(spec.reply ?? {}, record.time, Number.POSITIVE_INFINITY, compileFindRecords(cursor)),
+    compileParse(spec.reply ?? {}, record.time, Number.POSITIVE_INFINITY, compileReading(cursor)),
   );
   const query = { ...asked.first?.query, ...now?.query };
   const first = { ...asked.first, ...now, query, ...bodyOf({ ...asked.first?.body, ...now?.body }) };

@@ -12,6 +12,7 @@ import { type Header, matchHeader, mostColumns, type Writing, writingOf } from '
 import { csvOptions, isSameRow } from '../csv-directory/rows.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { customaryFailure } from './customary-failure.ts';
+import type { Settle } from './doubled.ts';
 import { bodySteps, mostRecords, type ParsedBody, parseBody, UnreadableRow } from './reply.ts';
 import type { FindRecords } from './reply-records.ts';
 
@@ -19,18 +20,18 @@ type ReplySpec = NonNullable<HttpWindowSpec['reply']>;
 
 /**
  * Compiles `read.reply`. `time` is where records keep their time: what lacks it may be no record. Rows beyond `most` and one are not read: whoever
- * sets it refuses a reply that has more. `findRecords` saves building a reply at once.
+ * sets it refuses a reply that has more. `find` saves building a reply at once.
  */
 export function compileParse(
   { format = 'json', charset, columns = {} }: ReplySpec,
   time: PathsSpec,
   most = mostRecords,
-  findRecords?: FindRecords,
+  { find, settle }: { readonly find?: FindRecords | undefined; readonly settle?: Settle } = {},
 ): (response: HttpResponse) => Steps<ParsedBody> {
   if (format === 'json')
     return function* (response) {
-      const found = charset === undefined && findRecords !== undefined ? yield* findRecords(response.body) : undefined;
-      return found ?? (yield* bodySteps(response, charset));
+      const found = charset === undefined && find !== undefined ? yield* find(response.body) : undefined;
+      return found ?? (yield* bodySteps(response, charset, settle));
     };
   if (format === 'ndjson') return (response) => parseLines(response, charset, { time, most });
   return (response) => parseTable(response, charset, { columns, time, most });

@@ -13,7 +13,7 @@ import { compileNewestFirst } from './newest-first.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { compilePending, type Pending } from './pending.ts';
 import { mostRecords } from './reply.ts';
-import { compileFindRecords } from './reply-records.ts';
+import { compileReading } from './reply-records.ts';
 import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { compileStorage } from './storage.ts';
 import { compileJudge, type Judge } from './verdict.ts';
@@ -63,7 +63,7 @@ export function compileWindowPlan(
     filePaging: compilePaging({ ...spec, page: { kind: 'none', whole: true } }, { most, isRecord }),
     ...(record.each === undefined ? {} : { split: compileSplit(record) }),
     ...(spec.newest_first === true ? { newestFirst: compileNewestFirst(record) } : {}),
-    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, most, compileFindRecords(spec))),
+    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, most, compileReading(spec))),
     bound: compileBound(spec.window),
     pending: compilePending(spec),
     storage: compileStorage(spec.storage),

@@ -8,6 +8,7 @@ import type { Steps } from '../../base/slices.ts';
 import { parsePath } from '../../event/index.ts';
 import type { RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
+import { compileSettle, type Settle } from './doubled.ts';
 
 const [quote, comma, colon, brace, bracket, backslash, closingBracket] = [34, 44, 58, 123, 91, 92, 93];
 
@@ -57,7 +58,10 @@ export type FindRecords = (body: Buffer) => Steps<{ readonly value: unknown } | 
  * Compiles the search for records that stand at the top or below one key; undefined for a connector that reads something else out of its list of
  * records. What is found gives undefined for a reply that has to be read at once.
  */
-export function compileFindRecords({ records, page, failures = {}, pending, ...spec }: HttpWindowSpec): FindRecords | undefined {
+export function compileFindRecords(
+  { records, page, failures = {}, pending, ...spec }: HttpWindowSpec,
+  settle: Settle = compileSettle({ records, page, failures, ...spec }),
+): FindRecords | undefined {
   const path = typeof records === 'string' ? parsePath(records) : undefined;
   const [key] = path ?? [];
   if (
@@ -73,8 +77,14 @@ export function compileFindRecords({ records, page, failures = {}, pending, ...s
   const isInside = (other: string): boolean => key === undefined || (parsePath(other)?.[0] ?? key) === key;
   if (others.some((other) => other !== undefined && isInside(other))) return undefined;
   return function* (body) {
-    return isUtf8(body) ? yield* new Scan(body).reply(key) : undefined;
+    return isUtf8(body) ? yield* new Scan(body).reply(key, settle) : undefined;
   };
+}
+
+/** What reads the replies of a connector: without building them where that can be, and each member once. */
+export function compileReading(spec: HttpWindowSpec): { readonly find: FindRecords | undefined; readonly settle: Settle } {
+  const settle = compileSettle(spec);
+  return { find: compileFindRecords(spec, settle), settle };
 }
 
 /** Records that are found in one step. */
@@ -93,7 +103,7 @@ class Scan {
     this.#mostValues = mostValuesIn(bytes.length);
   }
 
-  *reply(key: string | undefined): Steps<{ readonly value: unknown } | undefined> {
+  *reply(key: string | undefined, settle: Settle): Steps<{ readonly value: unknown } | undefined> {
     if (key !== undefined && !this.#enter(key)) return undefined;
     const start = this.#at;
     const list = yield* this.#list();
@@ -102,7 +112,7 @@ class Scan {
     const [head, tail] = [this.#bytes.toString('utf8', 0, start), this.#bytes.toString('utf8', this.#at)];
     // Of two members with one name the later counts, and a name may be written with escapes.
     if (head.includes('\\') || tail.includes('\\') || tail.includes(`"${key}"`)) return undefined;
-    return withList(`${head}[]${tail}`, key, list);
+    return withList(settle(`${head}[]${tail}`), key, list);
   }
 
   /** Goes to the list below the key; false when there is none in sight. */

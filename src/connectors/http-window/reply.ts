@@ -5,6 +5,7 @@ import { atOnce, type Steps } from '../../base/slices.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
 import { decodeReply, type ParsedJson, textSteps } from '../../http/index.ts';
+import type { Settle } from './doubled.ts';
 
 const longestText = 300;
 
@@ -28,11 +29,11 @@ export type ParsedBody = ParsedJson | { readonly fault: string; readonly isHtml:
  * Parses a JSON body. Bytes that are no UTF-8 become U+FFFD, and what encoders let through is mended: one wrong byte in a name must not
  * stop a source.
  */
-export function* bodySteps(response: HttpResponse, charset?: string): Steps<ParsedBody> {
+export function* bodySteps(response: HttpResponse, charset?: string, settle?: Settle): Steps<ParsedBody> {
   const text = decodeReply(response, charset);
   yield;
   try {
-    const parsed = yield* textSteps(text);
+    const parsed = yield* textSteps(text, settle);
     if (parsed !== undefined) return parsed;
   } catch (error) {
     if (error instanceof TooManyValues) return { fault: error.message, isHtml: false, isTooMuch: true };
