@@ -58,8 +58,8 @@ export interface RawRecord {
   readonly value: Json;
   /** The text of `value` where it lies in a reply: one line without a backslash. Both may be getters, which a copy by `...` lacks. */
   readonly json?: JsonText;
-  /** Value and text at once, where there is one: each of them costs as much as both. */
-  readonly read?: () => { readonly value: Json; readonly text: string };
+  /** Value and text at once, where there is one: each of them costs as much as both. `isShallow`: known to be nested a few levels deep at most. */
+  readonly read?: () => { readonly value: Json; readonly text: string; readonly isShallow: boolean };
   /** For rows without id: the n-th identical row of a file or window (1-based). */
   readonly occurrence?: number;
   /** An id from outside the record: the stream's message id, with `#i` for the i-th element (i > 1). */

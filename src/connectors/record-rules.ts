@@ -36,7 +36,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
     examine(raw, configuredTenant, scrub) {
       const wide = textOfWide(raw);
       if (wide !== undefined) return examineText(table, wide, configuredTenant, scrub);
-      const { value, text } = raw.read?.() ?? { value: raw.value, text: undefined };
+      const { value, text, isShallow } = raw.read?.() ?? { value: raw.value };
       if (raw.unreadable !== undefined || !isObject(value)) {
         return examineText(table, raw, configuredTenant, scrub);
       }
@@ -44,7 +44,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
       const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
       const native = withPart(raw.id ?? withOccurrence(name.text, raw.occurrence), raw.part);
       const time = timeOf(value)?.ms;
-      const taken = take(value, scrub, text);
+      const taken = take(value, { scrub, text, isShallow });
       const action = taken.record === value ? actionOf(value) : cleanName(actionOf(value), scrub);
       return new Examined({
         raw,

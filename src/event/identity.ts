@@ -88,6 +88,15 @@ function compileField(name: string): (record: Readonly<Record<string, unknown>>)
   return (record) => (Object.hasOwn(record, name) ? record[name] : valueAt(record));
 }
 
+/** What is known of a record beside its value. */
+interface Known {
+  /** Takes out secrets by value. */
+  readonly scrub?: Scrub | undefined;
+  readonly text?: string | undefined;
+  /** It is not nested beyond what {@link boundDepth} allows. */
+  readonly isShallow?: boolean | undefined;
+}
+
 /** What a record comes to when it is collected. */
 interface Fingerprinted {
   /** As `fingerprintOf`, over the record before redaction. */
@@ -107,14 +116,12 @@ function isPlainValue(value: unknown, scrub: Scrub | undefined): boolean {
  * Compiles fingerprint and redaction of records with these `volatile` paths. A record's text, where it is at hand, tells by itself that there is
  * nothing to redact; otherwise that which is made for the fingerprint does, and only what it leaves out has to be looked at apart.
  */
-export function compileFingerprint(
-  volatile: readonly string[] = [],
-): (record: unknown, scrub?: Scrub, json?: string) => Fingerprinted {
+export function compileFingerprint(volatile: readonly string[] = []): (record: unknown, known?: Known) => Fingerprinted {
   const canonicalOf = compileCanonical(volatile);
   const leftOut = volatile.map((path) => compilePath(path));
   const mayBePlain = volatile.every((path) => isPlainText(path));
-  return (raw, scrub, json) => {
-    const record = boundDepth(raw);
+  return (raw, { scrub, text: json, isShallow = false } = {}) => {
+    const record = isShallow ? raw : boundDepth(raw);
     const text = canonicalOf(record);
     const fingerprint = fingerprintOfText(text);
     const isPlain =

@@ -1,12 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
-import { canonicalJson, parseJson } from '../../src/base/json.ts';
+import { canonicalJson, isPlain, parseJson } from '../../src/base/json.ts';
 import { atOnce } from '../../src/base/slices.ts';
 import type { RawRecord } from '../../src/connectors/connector.ts';
 import { compileFindRecords, ReplyRecord } from '../../src/connectors/http-window/reply-records.ts';
 import type { HttpWindowSpec } from '../../src/connectors/read-section.ts';
 import { compileRecordRules } from '../../src/connectors/record-rules.ts';
+import { boundDepth } from '../../src/event/depth.ts';
 import { encodeRecords } from '../../src/journal/records/pages.ts';
 import { fuzz, resultOf } from '../fuzz/fuzz.ts';
 import { json, mutated } from '../fuzz/texts.ts';
@@ -54,6 +55,46 @@ describe('the records of a reply', () => {
     const texts = (all: unknown): string[] => (all as RawRecord[]).map(({ json: own }) => String(own));
     expect(texts((below as { items: unknown }).items)).toEqual(['{"b": 1.0, "a":"é"}', '{}']);
     expect(texts(top)).toEqual(['{"b": 1.0, "a":"é"}', '{}']);
+  });
+
+  it('are said to be plain and shallow only where they are, whatever the text is', () => {
+    fuzz(mutated(reply.map(([items, tail]) => `{"items":[${items}]${tail}}`)), (text) => {
+      const { items = [] } = (list(text) ?? {}) as { items?: unknown[] };
+      for (const each of items) {
+        if (!(each instanceof ReplyRecord)) continue;
+        const read = resultOf(() => each.read(), isBadReply);
+        if (each.json.isPlain) expect(isPlain(each.json.toString())).toBe(true);
+        if ('value' in read && read.value.isShallow) expect(boundDepth(read.value.value)).toBe(read.value.value);
+      }
+    });
+  });
+
+  it.each([
+    ['{"a":1}', true],
+    ['{"a":[true,false,null,-1.5,"e"],"b":{"c":"1234567890123456789e400"}}', true],
+    ['{"a":12345678901234}', true],
+    ['{"a":1234567890123456}', false],
+    ['{"a":[1,12345678901234567]}', false],
+    ['{"a":[1234567890123456,1]}', false],
+    ['{"a":0.1234567890123456}', false],
+    ['{"a":1e400}', false],
+    ['{"a":{"b":1E-400}}', false],
+    ['{"a":1.0e+2}', false],
+  ])('%s is plain: %s, and keeps its digits', (text, expected) => {
+    const [each] = (list(`{"items":[${text}]}`) as { items: ReplyRecord[] }).items;
+
+    expect(each?.json.isPlain).toBe(expected);
+    expect(canonicalJson(each?.value)).toBe(canonicalJson(parseJson(text)));
+  });
+
+  it.each([
+    [100, true],
+    [101, false],
+  ])('nested %i levels deep are shallow: %s', (levels, expected) => {
+    const text = `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
+    const { items } = list(`{"items":[${text},{}]}`) as { items: ReplyRecord[] };
+
+    expect(items.map((each) => each.read().isShallow)).toEqual([expected, true]);
   });
 
   it('have no text where it has escapes or several lines', () => {

@@ -71,7 +71,7 @@ it('leaves a record its text only where redaction leaves all of it', () => {
     fc.property(written, (text) => {
       const raw = parseJson(text) as Record<string, unknown>;
 
-      const { isAsItCame, record: kept } = compileFingerprint()(raw, undefined, text);
+      const { isAsItCame, record: kept } = compileFingerprint()(raw, { text });
 
       expect(JSON.stringify(kept)).toBe(JSON.stringify(redact(raw)));
       if (isAsItCame) expect(redact(text)).toBe(text);
@@ -88,7 +88,7 @@ it.each([
   '{"note":"{token:1}"}',
   '{"note":"token=abc"}',
 ])('keeps %s as it came exactly when no word in it stands for a secret', (text) => {
-  const { isAsItCame } = compileFingerprint()(parseJson(text), undefined, text);
+  const { isAsItCame } = compileFingerprint()(parseJson(text), { text });
 
   expect(isAsItCame).toBe(text.includes('Provider'));
 });

@@ -1,6 +1,7 @@
+import zlib from 'node:zlib';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { parseJson } from '../../src/base/json.ts';
+import { canonicalJson, JsonText, parseJson } from '../../src/base/json.ts';
 import { type Position, type StoredPage, type StoredRecord, withPageCache } from '../../src/journal/index.ts';
 import { decodeRow, encodeRecords } from '../../src/journal/records/pages.ts';
 import { fewOrMany } from '../thorough.ts';
@@ -53,6 +54,36 @@ it('keeps the digits of large numbers beside uids that look like them', async ()
   const [read] = await throughBytes(records);
 
   expect(JSON.stringify(read?.record)).toBe('{"id":12345678901234567890,"small":0.1}');
+});
+
+it.each([
+  ['{"a":1}', true],
+  ['{"a":"\\\\","b":0.1}', true],
+  ['{"a":12345678901234567890}', false],
+  ['{"\\u0061":1}', false],
+])('knows of a row whether all of its records are plain: with %s %s', async (text, expected) => {
+  const texts = ['{"id":"1"}', text, '{"id":"2"}'];
+  const records = texts.map((one) => ({
+    uid: 'u',
+    received: 0,
+    record: {},
+    json: new JsonText(Buffer.from(one), 0, one.length),
+  }));
+  const [row] = await encodeRecords(records);
+  const read = await decodeRow(row?.body ?? Buffer.alloc(0), row?.rawBytes ?? 0);
+
+  for (const all of [row?.records ?? [], read]) {
+    expect(all.map(({ json }) => json?.isPlain)).toEqual(texts.map(() => expected));
+    expect(all.map(({ record: value }) => canonicalJson(value))).toEqual(texts.map((one) => canonicalJson(parseJson(one))));
+  }
+});
+
+it('looks for itself where a page does not say that its records are plain, as those of before', async () => {
+  const text = '{"a":12345678901234567890}';
+  const raw = Buffer.from(`{"u":["u"],"r":0}\n[${text}]`);
+  const [read] = await decodeRow(zlib.zstdCompressSync(raw), raw.length);
+
+  expect(canonicalJson(read?.record)).toBe(text);
 });
 
 it('does not let a damaged body grow beyond its size', async () => {

@@ -81,8 +81,11 @@ export class PageGuard {
     // A first total of no more than its own page grows with each, whatever comes in.
     const isRunning = next !== null && total <= facts.length;
     if (total > 0) this.#totals = [this.#totals?.[0] ?? (isRunning ? Number.POSITIVE_INFINITY : total), total];
-    const whole = facts.filter(({ isFurtherPart }) => isFurtherPart !== true);
-    const fresh = whole.map(pairOf).filter((pair) => !this.#pairs.has(pair));
+    const fresh: number[] = [];
+    for (const one of facts) {
+      const pair = pairOf(one);
+      if (one.isFurtherPart !== true && !this.#pairs.has(pair)) fresh.push(pair);
+    }
     this.#distinct += fresh.length;
     for (const pair of fresh) this.#pairs.add(pair);
   }

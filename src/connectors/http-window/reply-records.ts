@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { PenstockError } from '../../base/errors.ts';
 import { mostValuesIn, parseForeignJson } from '../../base/foreign.ts';
-import { type Json, JsonText, parseJson, setOwn } from '../../base/json.ts';
+import { type Json, JsonText, setOwn } from '../../base/json.ts';
 import type { Steps } from '../../base/slices.ts';
 import { parsePath } from '../../event/index.ts';
 import type { RawRecord } from '../connector.ts';
@@ -13,21 +13,29 @@ import { compileSettle, type Settle } from './doubled.ts';
 const [quote, comma, colon, brace, bracket, backslash, closingBracket] = [34, 44, 58, 123, 91, 92, 93];
 
 // What a byte outside of strings is. Everything that is not named is no JSON, or JSON that wants mending: NaN, Infinity.
-const [wrong, plain, opens, closes, separates, begins, breaks] = [0, 1, 2, 3, 4, 5, 6];
+const [wrong, plain, opens, closes, separates, begins, breaks, scales] = [0, 1, 2, 3, 4, 5, 6, 7];
 const kinds = new Uint8Array(256).fill(wrong);
-for (const character of '+-.0123456789Eaeflnrstu \t:') kinds[character.charCodeAt(0)] = plain;
+for (const character of '+-.0123456789aflnrstu \t:') kinds[character.charCodeAt(0)] = plain;
+for (const character of 'Ee') kinds[character.charCodeAt(0)] = scales;
 for (const character of '{[') kinds[character.charCodeAt(0)] = opens;
 for (const character of '}]') kinds[character.charCodeAt(0)] = closes;
 for (const character of '\r\n') kinds[character.charCodeAt(0)] = breaks;
 kinds[comma] = separates;
 kinds[quote] = begins;
 
+/** A number that a double cannot hold has at least so many characters, if it has no exponent. */
+const shortestInexact = 16;
+/** Levels of a record that are few enough for everybody. */
+const shallow = 100;
+
 /** A record as it lies in the reply. A copy with another value has no text, because that is a getter. */
 export class ReplyRecord implements RawRecord {
   readonly #json: JsonText;
+  readonly #isShallow: boolean;
 
-  constructor(json: JsonText) {
+  constructor(json: JsonText, isShallow: boolean) {
     this.#json = json;
+    this.#isShallow = isShallow;
   }
 
   get json(): JsonText {
@@ -39,10 +47,10 @@ export class ReplyRecord implements RawRecord {
   }
 
   /** Throws PEN_SOURCE_BAD_REPLY for what only looked like JSON. */
-  read(): { readonly value: Json; readonly text: string } {
+  read(): { readonly value: Json; readonly text: string; readonly isShallow: boolean } {
     const text = this.#json.toString();
     try {
-      return { value: parseJson(text), text };
+      return { value: this.#json.parse(text), text, isShallow: this.#isShallow };
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       const fix = 'if the body was damaged on its way, the next poll repeats it';
@@ -97,6 +105,10 @@ class Scan {
   #values = 0;
   /** The value that was passed last holds a backslash or a line break. */
   #isOdd = false;
+  /** It has numbers that a double holds, as far as their length tells, and no exponents. */
+  #isPlain = true;
+  /** How deep it is nested. */
+  #depth = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -158,48 +170,62 @@ class Scan {
   #record(): unknown {
     const start = this.#at;
     if (this.#bytes[start] !== brace || !this.#pass()) return undefined;
-    const json = new JsonText(this.#bytes, start, this.#at);
-    return this.#isOdd ? parsed(json) : new ReplyRecord(json);
+    const json = new JsonText(this.#bytes, start, this.#at, this.#isPlain && !this.#isOdd);
+    return this.#isOdd ? parsed(json) : new ReplyRecord(json, this.#depth <= shallow);
   }
 
   /** Passes one value; false when it has no end, is no JSON, or the reply holds too many. */
   #pass(): boolean {
     const bytes = this.#bytes;
-    let [at, depth, values, isOdd] = [this.#at, 0, this.#values, false];
+    let [at, depth, values, deepest, behind] = [this.#at, 0, this.#values, 0, this.#at];
     this.#isOdd = false;
+    this.#isPlain = true;
     for (; at < bytes.length; at += 1) {
       const kind = kinds[bytes[at] ?? 0];
       if (kind === plain) continue;
+      if (kind === scales) {
+        if (isDigit(bytes[at - 1] ?? 0)) this.#isPlain = false;
+        continue;
+      }
+      if (at - behind >= shortestInexact) this.#isPlain = false;
       if (kind === begins) {
-        let code = bytes[(at += 1)] ?? 0;
-        for (; code !== quote; code = bytes[(at += 1)] ?? 0) {
-          if (code < 32) return false;
-          if (code !== backslash) continue;
-          isOdd = true;
-          at += 1;
-        }
+        at = this.#endOfString(at + 1);
         if (depth === 0) break;
       } else if (kind === opens) {
         depth += 1;
         values += 1;
+        if (depth > deepest) deepest = depth;
       } else if (kind === closes) {
         // The list or object that a number stands in.
         if (depth === 0) at -= 1;
         if (depth <= 1) break;
         depth -= 1;
       } else if (kind === separates) {
+        // The end of a number.
         if (depth === 0) {
           at -= 1;
           break;
         }
         values += 1;
-      } else if (kind === breaks) isOdd = true;
+      } else if (kind === breaks) this.#isOdd = true;
       else return false;
+      behind = at + 1;
     }
-    this.#at = at + 1;
-    this.#values = values;
-    this.#isOdd = isOdd;
+    [this.#at, this.#values, this.#depth] = [at + 1, values, deepest];
     return at < bytes.length && values <= this.#mostValues;
+  }
+
+  /** Where the quote stands that ends the string around `from`; behind the last byte when there is none, or a control character comes before it. */
+  #endOfString(from: number): number {
+    const bytes = this.#bytes;
+    let at = from;
+    for (let code = bytes[at] ?? 0; code !== quote; code = bytes[(at += 1)] ?? 0) {
+      if (code < 32) return bytes.length;
+      if (code !== backslash) continue;
+      this.#isOdd = true;
+      at += 1;
+    }
+    return at;
   }
 
   #blanks(): number {
@@ -209,6 +235,7 @@ class Scan {
 }
 
 const isBlank = (code: number): boolean => code === 32 || code === 9 || code === 10 || code === 13;
+const isDigit = (code: number): boolean => code >= 48 && code <= 57;
 
 function withList(text: string, key: string, list: readonly unknown[]): { readonly value: unknown } | undefined {
   try {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { PenstockError } from '../../base/errors.ts';
-import { type Json, JsonText } from '../../base/json.ts';
+import { isPlain, type Json, JsonText } from '../../base/json.ts';
 import type { NewPage, StoredRecord } from '../journal.ts';
 
 // The layout of a page's body, before zstd: one line of JSON with what the journal added to each record, then the records' texts as
@@ -24,6 +24,8 @@ interface Envelopes {
   readonly r: number | readonly number[];
   readonly x?: readonly (readonly [number, string])[];
   readonly l?: readonly (readonly [number, readonly string[]])[];
+  /** 1 when all records are plain JSON, as {@link isPlain} has it. */
+  readonly p?: 1;
 }
 
 // A page of a huge file is cut into rows of this size, so that reading some of it costs no more than that.
@@ -69,7 +71,7 @@ function cut(records: readonly StoredRecord[], from: number): { records: StoredR
 }
 
 async function encodeRow(records: readonly StoredRecord[], texts: readonly Text[]): Promise<EncodedPage> {
-  const envelopes = envelopesOf(records);
+  const envelopes = envelopesOf(records, texts);
   const raw = writeLines(JSON.stringify(envelopes), texts);
   const body = raw.length < asyncBytes ? zlib.zstdCompressSync(raw, zstd) : await compress(raw, zstd);
   let received = Number.POSITIVE_INFINITY;
@@ -79,7 +81,7 @@ async function encodeRow(records: readonly StoredRecord[], texts: readonly Text[
   return { count: records.length, received, rawBytes: raw.length, body, records: recordsOf(envelopes, raw, raw.indexOf(10)) };
 }
 
-function envelopesOf(records: readonly StoredRecord[]): Envelopes {
+function envelopesOf(records: readonly StoredRecord[], texts: readonly Text[]): Envelopes {
   const first = records[0]?.received ?? 0;
   const same = records.every((record) => record.received === first);
   const x = records.flatMap((record, index) => (record.unreadable === undefined ? [] : [[index, record.unreadable] as const]));
@@ -89,6 +91,7 @@ function envelopesOf(records: readonly StoredRecord[]): Envelopes {
     r: same ? first : records.map((record) => record.received),
     ...(x.length > 0 && { x }),
     ...(l.length > 0 && { l }),
+    ...(texts.every((text) => (typeof text === 'string' ? isPlain(text) : text.isPlain || isPlain(text.toString()))) && { p: 1 }),
   };
 }
 
@@ -142,17 +145,19 @@ class RecordInBytes implements StoredRecord {
   readonly #bytes: Buffer;
   readonly #start: number;
   readonly #end: number;
+  readonly #isPlain: boolean;
 
-  constructor(uid: string, received: number, bytes: Buffer, start: number, end: number) {
+  constructor(uid: string, received: number, bytes: Buffer, start: number, end: number, isKnownPlain: boolean) {
     this.uid = uid;
     this.received = received;
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
+    this.#isPlain = isKnownPlain;
   }
 
   get json(): JsonText {
-    return new JsonText(this.#bytes, this.#start, this.#end);
+    return new JsonText(this.#bytes, this.#start, this.#end, this.#isPlain);
   }
 
   get record(): Json {
@@ -161,7 +166,7 @@ class RecordInBytes implements StoredRecord {
 }
 
 /** The records of a page's bytes, whose envelopes end at `end`. */
-function recordsOf({ u, r, x, l }: Envelopes, raw: Buffer, end: number): StoredRecord[] {
+function recordsOf({ u, r, x, l, p }: Envelopes, raw: Buffer, end: number): StoredRecord[] {
   const records: StoredRecord[] = [];
   let start = end + 2;
   for (const [index, uid] of u.entries()) {
@@ -169,7 +174,7 @@ function recordsOf({ u, r, x, l }: Envelopes, raw: Buffer, end: number): StoredR
     if ((lineBreak === -1) !== (index === u.length - 1)) throw new SyntaxError(`${u.length} envelopes for other records`);
     // What stands behind a record: a comma and the line break, behind the last one the bracket.
     const stop = lineBreak === -1 ? raw.length - 1 : lineBreak - 1;
-    records.push(new RecordInBytes(uid, typeof r === 'number' ? r : (r[index] ?? 0), raw, start, stop));
+    records.push(new RecordInBytes(uid, typeof r === 'number' ? r : (r[index] ?? 0), raw, start, stop, p === 1));
     start = stop + 2;
   }
   for (const [index, unreadable] of x ?? []) extend(records, index, { unreadable });
