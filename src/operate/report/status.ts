@@ -225,6 +225,6 @@ export function problemsOf(
     ...skipped.filter(({ lastAt }) => report.at - lastAt < skipShownMs).map(skipProblem),
     ...report.journal.corrections.map(correctionProblem),
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
-    ...jobProblems(report.jobs, report.at),
+    ...jobProblems(report),
   ];
 }

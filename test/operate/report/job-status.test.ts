@@ -18,13 +18,67 @@ const job = (id: number, more: Partial<Job>): Job => ({
   ...more,
 });
 const idsOf = (jobs: readonly Job[]): number[] => jobs.map(({ id }) => id);
-const placesOf = (jobs: readonly Job[]): string[] => jobProblems(jobs, now).map(({ where }) => where);
+const problemsOf = (jobs: readonly Job[], more: Partial<Parameters<typeof jobProblems>[0]> = {}) =>
+  jobProblems({ at: now, jobs, sources: [], sinks: [], ...more });
+const placesOf = (jobs: readonly Job[]): string[] => problemsOf(jobs).map(({ where }) => where);
+const again = 'penstock backfill okta --from 1970-01-01T00:00:00.000Z --to 1970-01-01T00:00:00.010Z';
 
-it('says what failed, when, why, and what to do', () => {
-  expect(jobProblems([job(7, {}), job(8, { kind: 'import', args: { source: 'csv', files: [] }, error: 'no' })], now)).toEqual([
-    { level: 'warning', where: 'job 7', what: 'backfill of source "okta" failed 1h ago: answered 403', fix: 'renew the token' },
-    { level: 'warning', where: 'job 8', what: 'import of source "csv" failed 1h ago: no' },
+it('says what failed, when, why, what to do, and how to ask for it again', () => {
+  const files = ['/in/one.csv', "/in/it's two.csv"];
+  expect(problemsOf([job(7, {}), job(8, { kind: 'import', args: { source: 'csv', files }, error: 'no' })])).toEqual([
+    {
+      level: 'warning',
+      where: 'job 7',
+      what: 'backfill of source "okta" failed 1h ago: answered 403',
+      fix: `renew the token; then ${again}`,
+    },
+    {
+      level: 'warning',
+      where: 'job 8',
+      what: 'import of source "csv" failed 1h ago: no',
+      fix: "penstock import csv /in/one.csv '/in/it'\\''s two.csv'",
+    },
   ]);
+});
+
+const okta = { name: 'okta', hold: undefined, consecutive_failures: 0, last_success: now - 60_000 };
+const hold = { since: now, reason: 'answered 403', fix: undefined };
+const soc = { name: 'soc', state: 'idle', last_acknowledged: now - 60_000 } as const;
+const replayed = { kind: 'replay', args: { sink: 'soc', from: 0, to: 10, action: 'user.login' } };
+const replayAgain = 'penstock replay soc --from 1970-01-01T00:00:00.000Z --to 1970-01-01T00:00:00.010Z --action user.login';
+
+it.each([
+  { when: 'the source was polled since', live: { sources: [okta] }, fix: `the source was polled well since then: ${again}` },
+  {
+    when: 'another range of it went well',
+    live: { jobs: [job(1, {}), job(2, { state: 'done', args: { source: 'okta', from: 50, to: 60 } })] },
+    fix: `a later one of the source went well: ${again}`,
+  },
+  { when: 'the source was polled before', live: { sources: [{ ...okta, last_success: now - 90 * 60_000 }] }, fix: undefined },
+  { when: 'the source is on hold', live: { sources: [{ ...okta, hold }] }, fix: undefined },
+  { when: 'its polls fail', live: { sources: [{ ...okta, consecutive_failures: 1 }] }, fix: undefined },
+  { when: 'another source was polled', live: { sources: [{ ...okta, name: 'slack' }] }, fix: undefined },
+  {
+    when: 'the sink took events since',
+    live: { jobs: [job(1, replayed)], sinks: [soc] },
+    fix: `the sink took events since then: ${replayAgain}`,
+  },
+  {
+    when: 'the sink is on hold',
+    live: { jobs: [job(1, replayed)], sinks: [{ ...soc, state: 'hold' as const }] },
+    fix: `renew the token; then ${replayAgain}`,
+  },
+  {
+    when: 'dead letters were retried',
+    live: { jobs: [job(1, { kind: 'retry_dead_letters', args: { sink: 'soc', code: '7', ids: [3, 4] } })] },
+    fix: 'renew the token; then penstock dead-letters retry --sink soc --code 7 --id 3 4',
+  },
+])('asks for a job again, without the fix of what is over: $when', ({ live, fix = `renew the token; then ${again}` }) => {
+  expect(problemsOf([job(1, {})], live).map((problem) => problem.fix)).toEqual([fix]);
+});
+
+it('has for what no command asks for the fix of its error alone', () => {
+  expect(problemsOf([job(1, { kind: 'reload', args: { file: 'a.yaml' } })]).map(({ fix }) => fix)).toEqual(['renew the token']);
 });
 
 it.each([
