@@ -381,6 +381,24 @@ it('never writes over a rotated file of the same moment, compressed or not', asy
   expect(allLines().sort()).toEqual(numbered(5).map(({ body }) => body));
 });
 
+it.each([
+  { what: 'was ahead by a year', steps: [366 * 86_400_000, -366 * 86_400_000] },
+  { what: 'is set back by a year', steps: [0, -366 * 86_400_000] },
+  { what: 'stands still', steps: [0, 0] },
+])('deletes the oldest beyond keep_files and nothing newer, also where the clock $what', async ({ steps }) => {
+  let now = manualClock().seams.clock.now();
+  const seams = { ...manualClock().seams, clock: { ...manualClock().seams.clock, now: () => now } };
+  await using sink = await openSink(file, { path, rotate: { size: '60B' }, keep_files: 3 }, { seams });
+
+  for (const [at, step] of [0, ...steps, 0, 0, 0].entries()) {
+    now += step;
+    await sink.send(batchOf(sink, numbered(1, at)), never());
+  }
+
+  await until(() => rotatedIn().length === 3);
+  expect(allLines().sort()).toEqual(numbered(4, 2).map(({ body }) => body));
+});
+
 it('finishes what a crash left of compressing, and keeps the newest files only', async () => {
   await using first = await openSink(file, { path });
   await first.send(batchOf(first, numbered(1)), never());

@@ -125,9 +125,8 @@ function periodOf(ms: number, every: 'day' | 'hour'): string {
 }
 
 /** `audit.ndjson` at 2026-11-21T09:45:00.123Z, second file of that moment -> `audit.20261121T094500.123Z-1.ndjson`. */
-function rotatedName(path: string, ms: number, number: number): string {
+function rotatedName(path: string, stamp: string, number: number): string {
   const extension = extname(path);
-  const stamp = new Date(ms).toISOString().replace(/[-:]/g, '');
   return `${basename(path, extension)}.${stamp}${number === 0 ? '' : `-${number}`}${extension}`;
 }
 
@@ -140,11 +139,18 @@ function rotatedPattern(path: string): RegExp {
   );
 }
 
-/** Moves the file away under a name of its time; never over another file. Returns the new path. */
+/**
+ * Moves the file away under a name of its time; never over another file. The names alone say which file is older, so where the clock was ahead
+ * when the newest of them was moved, or is behind now, it gets that one's time and the next number. Returns the new path.
+ */
 async function moveAway(path: string, ms: number, files: Files): Promise<string> {
   const folder = dirname(path);
-  for (let number = 0; ; number += 1) {
-    const target = join(folder, rotatedName(path, ms, number));
+  const now = new Date(ms).toISOString().replace(/[-:]/g, '');
+  const newest = (await listRotated(path, files)).at(-1);
+  const isFirst = newest === undefined || newest.stamp < now;
+  const stamp = isFirst ? now : newest.stamp;
+  for (let number = isFirst ? 0 : newest.number + 1; ; number += 1) {
+    const target = join(folder, rotatedName(path, stamp, number));
     const taken = [target, `${target}.gz`].map((one) => unlessGone(files.lstat(one)));
     if ((await Promise.all(taken)).some((stat) => stat !== undefined)) continue;
     await files.rename(path, target);
