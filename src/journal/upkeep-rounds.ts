@@ -12,6 +12,14 @@ export const roomOutage = {
   ends: 'room can be made in the journal again',
 };
 
+const dayMs = 86_400_000;
+
+/**
+ * Milliseconds by which a pause in which no process had the journal ages what is in it, at most, where delivered pages are kept for so long: a
+ * clock that was wrong for once must not end the time of all of them.
+ */
+export const longestPauseMs = (keepMs: number): number => Math.min(dayMs, keepMs / 7);
+
 interface RoundsOptions {
   readonly clock: Clock;
   readonly log: Log;

@@ -329,31 +329,39 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     { what: 'a day back', steps: [-86_400_000] },
     { what: 'a day back and forth', steps: [-86_400_000, 86_400_000] },
     { what: 'years ahead', steps: [3 * 365 * 86_400_000] },
+    { what: 'years ahead, and what is kept is kept for hours', steps: [3 * 365 * 86_400_000], keepMs: 12 * 3_600_000 },
     { what: 'to 1970 and back', steps: [-1_700_000_000_000, 1_700_000_000_000] },
-  ])('keeps pages, ids and ledger rows as long as asked while the wall clock steps $what', async ({ steps }) => {
-    const seams = seamsAt(1_800_000_000_000);
-    const open = await place(seams);
-    const seen = [{ day: 5, id: 'ab'.repeat(16), fingerprint: 'cc'.repeat(8) }];
-    for (const [index, byMs] of [0, ...steps].entries()) {
-      seams.step(byMs);
-      await using journal = await open();
+  ] as { what: string; steps: number[]; keepMs?: number }[])(
+    'keeps pages, ids and ledger rows as long as asked while the wall clock steps $what',
+    async ({ steps, keepMs }) => {
+      const seams = seamsAt(1_800_000_000_000);
+      const open = await place(seams, { ...(keepMs !== undefined && { keepMs }) });
+      const seen = [{ day: 5, id: 'ab'.repeat(16), fingerprint: 'cc'.repeat(8) }];
+      for (const [index, byMs] of [0, ...steps].entries()) {
+        seams.step(byMs);
+        await using journal = await open();
+        await journal.register([source('s')], [sink('a')]);
+        await journal.append({ ...commitOf('s', someRecords(2, { prefix: `p${index}-`, received: seams.clock.now() })), seen });
+        await settleAll(journal, 'a');
+      }
+
+      const journal = await open();
       await journal.register([source('s')], [sink('a')]);
-      await journal.append({ ...commitOf('s', someRecords(2, { prefix: `p${index}-`, received: seams.clock.now() })), seen });
-      await settleAll(journal, 'a');
-    }
+      const kept = {
+        pages: journal.usage().pages,
+        seen: await journal.seen('s', seen),
+        windows: await journal.windows('s', 0, 5000),
+      };
+      await journal[Symbol.asyncDispose]();
 
-    const journal = await open();
-    await journal.register([source('s')], [sink('a')]);
-    const kept = {
-      pages: journal.usage().pages,
-      seen: await journal.seen('s', seen),
-      windows: await journal.windows('s', 0, 5000),
-    };
-    await journal[Symbol.asyncDispose]();
-
-    expect(kept).toMatchObject({ pages: steps.length + 1, seen: [['cc'.repeat(8)]], windows: [{ new: 2 * (steps.length + 1) }] });
-    expect(await open.problems()).toEqual([]);
-  });
+      expect(kept).toMatchObject({
+        pages: steps.length + 1,
+        seen: [['cc'.repeat(8)]],
+        windows: [{ new: 2 * (steps.length + 1) }],
+      });
+      expect(await open.problems()).toEqual([]);
+    },
+  );
 
   it('keeps connector versions while a page or a letter needs them', async () => {
     const seams = seamsAt(1000);

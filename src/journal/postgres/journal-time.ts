@@ -1,12 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { longestPauseMs } from '../upkeep-rounds.ts';
 import type { Database, Sql } from './database.ts';
 
 /** The id under which notes of the journal itself are kept; no source has it. */
 export const noSource = 0;
 const timeNote = 'journal_time';
-/** Milliseconds by which a pause in which no replica ran ages the journal at most. */
-const longestPauseMs = 86_400_000;
 
 interface Saved {
   readonly at: number;
@@ -31,7 +30,7 @@ export class JournalTime {
   }
 
   /** `wall` stands in for the server's clock, in tests. */
-  static async resume(db: Database, clock: Clock, wall?: () => number): Promise<JournalTime> {
+  static async resume(db: Database, clock: Clock, keepMs: number, wall?: () => number): Promise<JournalTime> {
     const [row] = await db.query<{ now: number; value: string | null }>(
       `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, (SELECT value FROM ${db.s}.notes WHERE source = ${noSource} AND name = $1) AS value`,
       [timeNote],
@@ -39,7 +38,7 @@ export class JournalTime {
     const now = wall?.() ?? row?.now ?? clock.now();
     if (row?.value === undefined || row.value === null) return new JournalTime(clock, now, now);
     const saved = JSON.parse(row.value) as Saved;
-    return new JournalTime(clock, saved.at + Math.min(longestPauseMs, Math.max(0, now - saved.wall)), now);
+    return new JournalTime(clock, saved.at + Math.min(longestPauseMs(keepMs), Math.max(0, now - saved.wall)), now);
   }
 
   #passedMs(): number {

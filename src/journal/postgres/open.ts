@@ -65,7 +65,7 @@ async function assemble(
       : undefined;
   await member?.join();
   try {
-    const core: Core = { db, clock, time: await JournalTime.resume(db, clock, wall), log, changes, names, member };
+    const core: Core = { db, clock, time: await JournalTime.resume(db, clock, keepMs, wall), log, changes, names, member };
     const forget = (sources: readonly string[]): void => {
       for (const source of sources) names.forgetOwned(source);
       changes.notify();

@@ -104,7 +104,7 @@ function start(
   const reserve = ballastBytes(maxBytes, volume);
   const ballast = new Ballast(paths.ballast, { bytes: reserve, files, log });
   const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp(), foundFull: () => ballast.foundFull() });
-  const time = new JournalTime(db, clock);
+  const time = new JournalTime(db, clock, keepMs);
   const core: Core = { db, path, writer, clock, time, log, names: openNames(db), changes: new Changes(db, clock) };
   if (lock !== undefined)
     for (const what of setCountsRight(db, clock, time)) log.error({ what }, 'counts of the journal disagreed and were set right');

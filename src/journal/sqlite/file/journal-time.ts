@@ -1,13 +1,12 @@
 // How old something is must not depend on the wall clock, which may be set by two days, or years, in either direction: one step ahead would
 // expire everything that is kept, one step back would let a page look older than the page before it. The journal therefore has a time of its
 // own. It grows with the monotonic clock while a daemon has the journal open, and by what the wall clock says for the time in which none had,
-// never backwards and by a day at most. What is kept is kept for at least as long as was asked.
+// never backwards and no further than `longestPauseMs` says: of what is kept one wrong reading takes a seventh of its time at most.
 import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../../base/clock.ts';
+import { longestPauseMs } from '../../upkeep-rounds.ts';
 import { one } from './database.ts';
 
-/** Milliseconds by which a pause between two processes ages the journal at most. */
-const longestPauseMs = 86_400_000;
 const noteName = 'journal_time';
 
 interface Saved {
@@ -24,10 +23,10 @@ export class JournalTime {
   readonly #startedAt: number;
   readonly #monotonicAtStart: number;
 
-  constructor(db: DatabaseSync, clock: Clock) {
+  constructor(db: DatabaseSync, clock: Clock, keepMs: number) {
     this.#clock = clock;
     this.#put = db.prepare('INSERT INTO notes (source, name, value) VALUES (0, ?1, ?2) ON CONFLICT DO UPDATE SET value = ?2');
-    this.#startedAt = resume(db, clock.now());
+    this.#startedAt = resume(db, clock.now(), longestPauseMs(keepMs));
     this.#monotonicAtStart = clock.monotonic();
   }
 
@@ -42,9 +41,9 @@ export class JournalTime {
   }
 }
 
-function resume(db: DatabaseSync, wallNow: number): number {
+function resume(db: DatabaseSync, wallNow: number, mostMs: number): number {
   const row = one<{ value: string }>(db.prepare('SELECT value FROM notes WHERE source = 0 AND name = ?'), noteName);
   if (row === undefined) return wallNow;
   const { at, wall } = JSON.parse(row.value) as Saved;
-  return at + Math.min(longestPauseMs, Math.max(0, wallNow - wall));
+  return at + Math.min(mostMs, Math.max(0, wallNow - wall));
 }
