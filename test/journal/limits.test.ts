@@ -329,7 +329,7 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     { what: 'a day back', steps: [-86_400_000] },
     { what: 'a day back and forth', steps: [-86_400_000, 86_400_000] },
     { what: 'years ahead', steps: [3 * 365 * 86_400_000] },
-    { what: 'years ahead, and what is kept is kept for hours', steps: [3 * 365 * 86_400_000], keepMs: 12 * 3_600_000 },
+    { what: 'years ahead, with keep of hours', steps: [3 * 365 * 86_400_000], keepMs: 12 * 3_600_000 },
     { what: 'to 1970 and back', steps: [-1_700_000_000_000, 1_700_000_000_000] },
   ] as { what: string; steps: number[]; keepMs?: number }[])(
     'keeps pages, ids and ledger rows as long as asked while the wall clock steps $what',
