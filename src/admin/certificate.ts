@@ -1,7 +1,9 @@
 // The certificate of the port: read when the daemon starts, and used anew once its files say something else. One that cannot be used changes nothing.
+
 import type { Server } from 'node:https';
 import { sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
+import { readUtf8 } from '../base/file-text.ts';
 import type { Log } from '../base/log.ts';
 import { Outage } from '../base/outage.ts';
 import { pemFault } from '../base/pem.ts';
@@ -23,8 +25,9 @@ const lookEveryMs = 30_000;
 export async function readPair(tls: CertificateFiles, { files }: Pick<Seams, 'files'>): Promise<Pair> {
   const fail = (what: string, fix: string, cause?: unknown): PenstockError =>
     new PenstockError('PEN_OPERATION_FAILED', `the certificate cannot be used (${what})`, { where: 'admin.tls', fix, cause });
-  const [cert, key] = await Promise.all([files.readFile(tls.cert_file, 'utf8'), files.readFile(tls.key_file, 'utf8')]).catch(
+  const [cert, key] = await Promise.all([readUtf8(files, tls.cert_file), readUtf8(files, tls.key_file)]).catch(
     (cause: unknown) => {
+      if (cause instanceof PenstockError) throw fail(`${cause.where}: ${cause.message}`, cause.fix ?? '', cause);
       const fix = 'name PEM files of a certificate and its key that the daemon can read';
       throw fail((cause as Error).message, fix, cause);
     },

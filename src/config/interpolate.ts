@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
+import { NotUtf8, utf8Text } from '../base/file-text.ts';
 import { setOwn } from '../base/json.ts';
 import type { Files } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
@@ -148,12 +149,11 @@ async function readSecretFile(name: string, { files, dir }: ValueSources): Promi
     if (!info.isFile()) return missing(`"${path}" is not a regular file`, 'name a file that holds the value');
     if (info.size > mostFileBytes)
       return missing(`"${path}" holds ${info.size} bytes, more than 1 MiB`, 'name a file that holds the value alone');
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await files.readFile(path)).replace(/\r?\n$/, '');
+    const text = utf8Text(await files.readFile(path)).replace(/\r?\n$/, '');
     return text === '' ? missing(`file "${path}" is empty`, 'write the value into it') : { text, isFilled: true };
   } catch (error) {
+    if (error instanceof NotUtf8) return missing(`file "${path}": ${error.message}`, error.fix);
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown fault';
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
-      return missing(`file "${path}" is not UTF-8 text`, 'save it as UTF-8; what Windows writes is often UTF-16');
     const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
     return missing(
       `file "${path}" ${reason}`,

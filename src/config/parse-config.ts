@@ -1,4 +1,5 @@
 import { PenstockError } from '../base/errors.ts';
+import { NotUtf8, utf8Text } from '../base/file-text.ts';
 import { isObject, setOwn } from '../base/json.ts';
 import type { Files } from '../base/seams.ts';
 import { type Fault, parseYaml, type YamlText } from '../base/yaml-faults.ts';
@@ -76,12 +77,13 @@ export async function readText(path: string, files: Pick<Files, 'readFile' | 'st
         'name the configuration file: -c config/penstock.yaml',
       );
     const bytes = await files.readFile(path);
-    return isRough ? roughText(bytes) : new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return isRough ? roughText(bytes) : utf8Text(bytes);
   } catch (error) {
     if (error instanceof PenstockError) throw error;
+    if (error instanceof NotUtf8)
+      throw new PenstockError('PEN_CONFIG_INVALID', error.message, { where: error.placeIn(path), fix: error.fix, cause: error });
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw fail('there is no such file', 'name it with -c, or write one with penstock init', error);
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw fail('the file is not UTF-8 text', 'save it as UTF-8', error);
     throw fail(`the file cannot be read (${code ?? (error as Error).message})`, 'correct its permissions', error);
   }
 }

@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
+import { readUtf8 } from '../base/file-text.ts';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Files } from '../base/seams.ts';
@@ -165,7 +166,7 @@ async function readFile(file: string, files: Files): Promise<BundledFile> {
 async function readCapped(file: string, files: Files): Promise<string> {
   const { size } = await files.stat(file);
   if (size > largestFile) throw new PenstockError('PEN_CONNECTOR_INVALID', `"${file}" is larger than ${largestFile} bytes`);
-  return files.readFile(file, 'utf8');
+  return readUtf8(files, file, 'PEN_CONNECTOR_INVALID');
 }
 
 function unreadable(file: string, error: unknown): PenstockError {

@@ -1,5 +1,6 @@
 import { createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import { PenstockError } from '../base/errors.ts';
+import { NotUtf8, utf8Text } from '../base/file-text.ts';
 import { pemFault } from '../base/pem.ts';
 import type { Files } from '../base/seams.ts';
 import type { TlsSettings } from './client.ts';
@@ -72,8 +73,10 @@ function makeContext(ca: string | undefined, cert: string | undefined, key: stri
 async function readPem(files: Pick<Files, 'readFile'>, setting: string, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
-    return await files.readFile(path, 'utf8');
+    return utf8Text(await files.readFile(path));
   } catch (error) {
+    if (error instanceof NotUtf8)
+      throw new PenstockError('PEN_CONFIG_INVALID', `${setting}: "${path}": ${error.message}`, { fix: error.fix, cause: error });
     throw new PenstockError(
       'PEN_CONFIG_INVALID',
       `${setting}: cannot read "${path}": ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}`,

@@ -40,7 +40,7 @@ it.each([
   { written: '${file:./none}', fault: /^file "\/.*\/none" does not exist$/ },
   { written: '${file:folder}', fault: /^"\/.*\/folder" is not a regular file$/ },
   { written: '${file:empty}', fault: /^file "\/.*\/empty" is empty$/ },
-  { written: '${file:binary}', fault: /^file "\/.*\/binary" is not UTF-8 text$/ },
+  { written: '${file:binary}', fault: /^file "\/.*\/binary": the file is UTF-16 text, not UTF-8$/ },
   { written: '${file:pipe}', fault: /^"\/.*\/pipe" is not a regular file$/ },
   { written: '${vault:x}', fault: 'unknown interpolation after "${"' },
   { written: '"${env:X"', fault: 'unknown interpolation after "${"' },

@@ -269,7 +269,12 @@ it('refuses bytes that are not UTF-8', async () => {
     loadConnector: () => Promise.reject(new Error()),
   });
 
-  await expect(loading).rejects.toMatchObject({ code: 'PEN_CONFIG_INVALID', message: 'the file is not UTF-8 text' });
+  await expect(loading).rejects.toMatchObject({
+    code: 'PEN_CONFIG_INVALID',
+    where: `${join(folder, 'latin.yaml')}:1:4`,
+    message: 'the file is not UTF-8 text: byte 4, in line 1, is none; it looks like Windows-1252 or Latin-1',
+    fix: 'save it as UTF-8 in the editor ("Encoding: UTF-8"), or convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW',
+  });
 });
 
 it('understands anchors and aliases', async () => {

@@ -226,7 +226,8 @@ describe('files', () => {
       'packed.csv': 'it is compressed (gzip): unpack it',
       'pipe.csv': 'it is not a regular file',
       'sub.csv': 'it is a folder; only the folder itself is read',
-      'utf16.csv': 'it is UTF-16 text: save it as UTF-8',
+      'utf16.csv':
+        'it is UTF-16 text: save it as UTF-8 in the editor ("Encoding: UTF-8"), or convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW',
     });
   });
 

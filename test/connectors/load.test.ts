@@ -78,6 +78,26 @@ async function faultsOf(change: (text: string) => string, table = actions): Prom
   return error.message.replaceAll(`${folder}/demo/`, '').split(/\n(?!  fix)/);
 }
 
+it.each(['connector.yaml', 'actions.yaml'])('says of %s in Latin-1 where that shows, and how to save it', async (file) => {
+  await put('demo', { 'connector.yaml': connector, 'actions.yaml': actions });
+  const text =
+    file === 'actions.yaml'
+      ? actions.replace('Thing made', 'Gerät gemacht')
+      : connector.replace('message', '\n  # für\n  message');
+  await writeFile(join(folder, 'demo', file), Buffer.from(text, 'latin1'));
+
+  const loading = loadConnector('demo', { dirs: [folder], files });
+
+  await expect(loading).rejects.toMatchObject({
+    code: 'PEN_CONNECTOR_INVALID',
+    message: expect.stringMatching(
+      /^the file is not UTF-8 text: byte \d+, in line \d+, is none; it looks like Windows-1252/,
+    ) as string,
+    where: expect.stringMatching(new RegExp(`${file}:\\d+:\\d+$`)) as string,
+    fix: expect.stringContaining('iconv -f WINDOWS-1252 -t UTF-8') as string,
+  });
+});
+
 describe('the shipped connectors', () => {
   it('all compile', async () => {
     const loaded = await loadConnectors({ dirs: [shippedConnectors], files });

@@ -196,6 +196,19 @@ it('finds a reply whose records stand elsewhere', async () => {
   expect(faults).toEqual([expect.stringContaining('the reply has no list of records at items; it has data, next_cursor')]);
 });
 
+it.each(['case.yaml', '../../samples.ndjson'])('says of %s in UTF-16 what it is', async (file) => {
+  const folder = await freshConnector();
+  const path = join(folder, 'tests/first', file);
+  await writeFile(path, Buffer.from(await readFile(path, 'utf8'), 'utf16le'));
+
+  const said = await testConnector(folder, seams, { update: false }).then(
+    ({ cases }) => cases.flatMap(({ faults }) => faults).join(),
+    (error: unknown) => String(error),
+  );
+
+  expect(said).toContain('the file is UTF-16 text, not UTF-8');
+});
+
 it('counts copies, and finds a record that nothing but its time tells from another', async () => {
   const folder = await freshConnector();
   const page = join(folder, 'tests/first/page-1.json');

@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { saveAs } from '../../base/file-text.ts';
 import type { Log } from '../../base/log.ts';
 import { formatSize, sizeBytes } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
@@ -156,7 +157,7 @@ async function hashOf(directory: string, file: FileIdentity, files: FolderFiles,
 /** Why these first bytes are not those of a text in UTF-8; undefined when they are. */
 function foreignContent(head: Buffer): string | undefined {
   const [first, second] = head;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return 'it is UTF-16 text: save it as UTF-8';
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return `it is UTF-16 text: ${saveAs('UTF-16')}`;
   if (first === 0x1f && second === 0x8b) return 'it is compressed (gzip): unpack it';
   if (head.subarray(0, 4).toString('latin1') === 'PK\u0003\u0004')
     return 'it is a ZIP archive or a spreadsheet: unpack it, or save it as CSV';

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
+import { firstOddByte } from '../../base/file-text.ts';
 import type { FileIdentity } from '../connector.ts';
 import type { Writing } from './header.ts';
 import { type FolderFiles, fileFault } from './patient-files.ts';
@@ -104,25 +105,28 @@ async function* readTo(handle: FileHandle, start: number, size: number, signal: 
 
 /** Passes bytes on and sees whether they are UTF-8, also where a character lies across two pieces. */
 export class Utf8Watch {
-  /** False once bytes came that are no UTF-8. */
-  isSound = true;
+  /** Where in the file the first byte stands that is none of UTF-8; undefined while all of them are. */
+  oddAt: number | undefined;
   #rest: Buffer = Buffer.alloc(0);
 
-  async *pass(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  /** `start` is where in the file the pieces begin. */
+  async *pass(pieces: AsyncIterable<Buffer>, start: number): AsyncGenerator<Buffer> {
     this.#rest = Buffer.alloc(0);
+    let position = start;
     for await (const piece of pieces) {
-      if (this.isSound) this.#look(piece);
+      if (this.oddAt === undefined) this.#look(piece, position);
+      position += piece.length;
       yield piece;
     }
-    if (this.#rest.length > 0) this.isSound = false;
+    if (this.#rest.length > 0) this.oddAt ??= position - this.#rest.length;
   }
 
-  #look(piece: Buffer): void {
+  #look(piece: Buffer, position: number): void {
     const bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
     // A character has at most four bytes: three of them may be all that has come.
     const ends = [0, 1, 2, 3].map((left) => bytes.length - left).filter((end) => end >= 0);
     const end = ends.find((one) => isUtf8(bytes.subarray(0, one)));
-    this.isSound = end !== undefined;
+    if (end === undefined) this.oddAt = position - this.#rest.length + firstOddByte(bytes);
     this.#rest = end === undefined ? Buffer.alloc(0) : bytes.subarray(end);
   }
 }

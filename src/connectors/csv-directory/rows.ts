@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { type CsvError, type Options, parse } from 'csv-parse';
 import { PenstockError } from '../../base/errors.ts';
+import { saveAs } from '../../base/file-text.ts';
 import type { Log } from '../../base/log.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
 import { type BadRowKind, badRowAt } from './bad-row.ts';
@@ -89,7 +90,7 @@ async function* parseRows(
     start = length === undefined ? await opened.lineAfter(after, scan.writing.lineEnd, signal) : after;
   }
   scan.header ??= matchHeader([], source);
-  tell(source.log, { path: file.path, repeatedHeaders: scan.repeatedHeaders, isUtf8: encoding.isSound });
+  tell(source.log, { path: file.path, repeatedHeaders: scan.repeatedHeaders, oddAt: encoding.oddAt });
 }
 
 /** A row that the parser stopped at, by its first byte. */
@@ -106,7 +107,7 @@ async function* parseFrom(
 ): AsyncGenerator<readonly RawRecord[], Stop | undefined> {
   const errors: CsvError[] = [];
   const parser = parse(csvOptions(scan.writing, (error) => void errors.push(error)));
-  const bytes = Readable.from(scan.encoding.pass(scan.opened.bytes(signal, start)));
+  const bytes = Readable.from(scan.encoding.pass(scan.opened.bytes(signal, start), start));
   bytes.on('error', (error) => parser.destroy(error));
   bytes.pipe(parser);
   let end = start;
@@ -172,14 +173,21 @@ function tooManyBadRows(): PenstockError {
   );
 }
 
+interface Odd {
+  readonly path: string;
+  readonly repeatedHeaders: number;
+  /** Where the first byte stands that is none of UTF-8. */
+  readonly oddAt: number | undefined;
+}
+
 /** Says once per file what was odd in it. */
-function tell(log: Log, { path, repeatedHeaders, isUtf8 }: { path: string; repeatedHeaders: number; isUtf8: boolean }): void {
+function tell(log: Log, { path, repeatedHeaders, oddAt }: Odd): void {
   if (repeatedHeaders > 0)
     log.warn({ file: path, count: repeatedHeaders }, 'the header line comes again in the file; it was skipped');
-  if (!isUtf8)
+  if (oddAt !== undefined)
     log.warn(
-      { file: path },
-      'the file is not UTF-8: characters that cannot be read became U+FFFD; save it as UTF-8 and import it again',
+      { file: path, byte: oddAt + 1, fix: saveAs('WINDOWS-1252') },
+      'the file is not UTF-8, it may be Windows-1252 or Latin-1: characters that cannot be read became U+FFFD; save it as UTF-8 and import it again',
     );
 }
 

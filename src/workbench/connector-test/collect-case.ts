@@ -1,7 +1,9 @@
 // Reads a recorded case with the connector's own reader, as the daemon would.
+
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
+import { readUtf8 } from '../../base/file-text.ts';
 import { parseJson } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
@@ -152,7 +154,7 @@ async function collectFiles(connector: Connector, test: TestCase, seams: Seams):
 
 /** `messages.ndjson`: one payload a line, an object or a list of them. */
 async function collectMessages(connector: Connector, test: TestCase, { files }: Seams): Promise<CaseRecords> {
-  const text = await files.readFile(join(test.folder, 'messages.ndjson'), 'utf8');
+  const text = await readUtf8(files, join(test.folder, 'messages.ndjson'));
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   const records = lines.flatMap((line, index) => {
     const payload = parseJson(line);

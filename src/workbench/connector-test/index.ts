@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
+import { readUtf8 } from '../../base/file-text.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import type { Files, Seams } from '../../base/seams.ts';
 import type { Connector, RawRecord } from '../../connectors/connector.ts';
@@ -80,7 +81,7 @@ async function caseNames(folder: string, files: Files, only: string | undefined)
  */
 async function checkSamples(connector: Connector, files: Files): Promise<CaseReport | undefined> {
   if (!(await files.readdir(connector.origin)).includes('samples.ndjson')) return undefined;
-  const text = await files.readFile(join(connector.origin, 'samples.ndjson'), 'utf8');
+  const text = await readUtf8(files, join(connector.origin, 'samples.ndjson'), 'PEN_CONNECTOR_INVALID');
   const seen = { uids: new Set<string>(), actions: new Set<string>() };
   const faults: string[] = [];
   let count = 0;

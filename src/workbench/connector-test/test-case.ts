@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { PenstockError } from '../../base/errors.ts';
+import { readUtf8 } from '../../base/file-text.ts';
 import { isObject } from '../../base/json.ts';
 import { parseTimestamp } from '../../base/quantity.ts';
 import { compileSchema } from '../../base/schema.ts';
@@ -41,7 +42,7 @@ let validateFile: ReturnType<typeof compileSchema<CaseFile>> | undefined;
 export async function readCase(connector: Connector, name: string, folder: string, files: Files): Promise<TestCase> {
   const file = join(folder, 'case.yaml');
   const isThere = (await files.readdir(folder)).includes('case.yaml');
-  const doc = parseYaml(isThere ? await files.readFile(file, 'utf8') : '{}', file);
+  const doc = parseYaml(isThere ? await readUtf8(files, file) : '{}', file);
   if (doc.faults.length > 0) throw faultsError('PEN_CONFIG_INVALID', doc.faults);
   validateFile ??= compileSchema<CaseFile>(CaseFile);
   const value = doc.value ?? {};

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
+import { readUtf8 } from '../../base/file-text.ts';
 import { compileSchema } from '../../base/schema.ts';
 import { schemaFaults } from '../../base/schema-faults.ts';
 import type { Files } from '../../base/seams.ts';
@@ -61,7 +62,7 @@ export async function readDetections(tables: readonly KnownTable[], files: Files
 }
 
 async function readFile(file: string, table: KnownTable, files: Files): Promise<Detection[]> {
-  const content = await files.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const content = await readUtf8(files, file, 'PEN_CONNECTOR_INVALID').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
