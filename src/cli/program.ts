@@ -52,12 +52,20 @@ export async function buildProgram(context: CommandContext, word?: string): Prom
     writeOut: (text) => context.output.line(text.trimEnd()),
     writeErr: (text) => context.output.note(text.trimEnd()),
   });
-  program.exitOverride().showSuggestionAfterError().showHelpAfterError('(see penstock help COMMAND)');
+  program.exitOverride().showSuggestionAfterError();
   const asked = families.filter(({ commands }) => word !== undefined && commands.includes(word));
   const loaded = await Promise.all((asked.length === 0 && word !== 'version' ? families : asked).map(({ load }) => load()));
   for (const { add } of loaded) add(program, context, () => buildProgram(context));
   addHelp(program, context);
+  nameHelp(program, []);
   return program;
+}
+
+/** After a fault of the command line: the help of that very command, and the order of words where a command of a group is missing or comes too late. */
+function nameHelp(command: Command, path: readonly string[]): void {
+  const order = command.commands.length > 0 ? `${['penstock', ...path].join(' ')} COMMAND [options]; ` : '';
+  command.showHelpAfterError(`(${order}see ${['penstock help', ...path].join(' ')})`);
+  for (const one of command.commands) nameHelp(one, [...path, one.name()]);
 }
 
 /** Runs one command line; resolves with the exit code. */

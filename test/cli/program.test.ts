@@ -55,7 +55,13 @@ it.each([
   },
   { argv: ['validte'], said: "unknown command 'validte'" },
   { argv: ['validate', '--jsn'], said: "unknown option '--jsn'\n(Did you mean --json?)" },
-  { argv: ['sample'], said: "missing required argument 'connector'" },
+  { argv: ['sample'], said: "missing required argument 'connector'\n(see penstock help sample)" },
+  { argv: ['-c', 'p.yaml', 'status'], said: "unknown option '-c'\n(penstock COMMAND [options]; see penstock help)" },
+  {
+    argv: ['dead-letters', '-c', 'p.yaml', 'list'],
+    said: "unknown option '-c'\n(penstock dead-letters COMMAND [options]; see penstock help dead-letters)",
+  },
+  { argv: ['jobs', 'cancel'], said: "missing required argument 'id'\n(see penstock help jobs cancel)" },
   { argv: ['sample', 'anaconda', '--format', 'xml'], said: 'Allowed choices are ocsf, cim, ecs, cef, leef, raw' },
   { argv: ['journal', 'move', '--to', 'mysql://db/x'], said: '"mysql://..." is neither a database' },
   {

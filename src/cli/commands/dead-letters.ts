@@ -10,14 +10,8 @@ import { configOption, endOfTime, positiveInteger, refuseSwapped, startOfTime } 
 import type { CommandContext } from '../context.ts';
 import { runJob } from './jobs.ts';
 
-interface FilterOptions {
+interface FilterOptions extends Omit<LetterFilter, 'ids' | 'uids'> {
   readonly config: string;
-  readonly sink?: string;
-  readonly source?: string;
-  readonly code?: string;
-  readonly action?: string;
-  readonly from?: number;
-  readonly to?: number;
   readonly id?: readonly string[];
 }
 
