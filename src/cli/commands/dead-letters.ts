@@ -8,7 +8,7 @@ import { discardedLetters } from '../../operate/report/given-up.ts';
 import { withJournal } from '../../runtime/configured-journal.ts';
 import { configOption, endOfTime, positiveInteger, refuseSwapped, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { runJob } from './jobs.ts';
+import { runJob } from './backfill.ts';
 
 interface FilterOptions extends Omit<LetterFilter, 'ids' | 'uids'> {
   readonly config: string;

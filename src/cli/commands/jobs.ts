@@ -1,106 +1,70 @@
-import { resolve } from 'node:path';
-import type { Command, Option } from 'commander';
-import { silentLog } from '../../base/log.ts';
-import { catchSignals } from '../../daemon/run.ts';
-import { submitJob } from '../../daemon/submit-job.ts';
-import { normaliseKey } from '../../event/action-key.ts';
+import type { Command } from 'commander';
+import { PenstockError } from '../../base/errors.ts';
+import { formatDuration } from '../../base/quantity.ts';
 import type { Job } from '../../journal/journal.ts';
-import type { JobKind } from '../../operate/jobs/runner.ts';
-import { configOption, durationOption, endOfTime, refuseSwapped, startOfTime } from '../arguments.ts';
+import { targetOf } from '../../operate/jobs/target.ts';
+import { listedJobs } from '../../operate/report/job-status.ts';
+import { withJournal } from '../../runtime/configured-journal.ts';
+import { configOption, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { describeProgress, openProgress, stageOf } from '../progress.ts';
+import { describeProgress } from '../progress.ts';
 
-export interface JobOptions {
+interface ListOptions {
   readonly config: string;
-  readonly drain: number;
+  readonly json?: true;
 }
 
-/** Shows how far a job got, by its rows. */
-export function showProgress(
-  kind: JobKind,
-  { output, seams }: CommandContext,
-): (job: Pick<Job, 'progress'> & Partial<Pick<Job, 'id' | 'kind'>>) => void {
-  let show: ReturnType<typeof openProgress> | undefined;
-  return (job) => {
-    show ??= openProgress(job.id === undefined ? kind : `${kind} (job ${job.id})`, output, () => seams.clock.monotonic());
-    show(stageOf(job));
-  };
+const words = (kind: string): string => kind.replaceAll('_', ' ');
+
+function targetIn({ args }: Job): string {
+  const { kind, name } = targetOf(args) ?? {};
+  return name === undefined ? '-' : `${kind} ${name}`;
 }
 
-/** Runs a job, in the running daemon or in this process, and shows its progress on standard error. */
-export async function runJob(kind: JobKind, args: unknown, options: JobOptions, context: CommandContext): Promise<void> {
-  const { output, seams } = context;
-  const log = silentLog();
-  using signals = catchSignals(log);
-  const request = {
-    kind,
-    args,
-    signal: signals.stop,
-    drainMs: options.drain,
-    onProgress: showProgress(kind, context),
-  };
-  try {
-    const { job, by, pending } = await submitJob({ file: options.config, seams, log }, request);
-    output.progressDone();
-    output.line(`${kind} done by ${by === 'daemon' ? 'the running daemon' : 'this command'}: ${describeProgress(job)}`);
-    if (pending > 0) output.note(`${pending} events are not delivered yet; the next run delivers them`);
-    context.exit(pending > 0 ? 1 : 0);
-  } catch (error) {
-    if (!signals.stop.aborted) throw error;
-    output.progressDone();
-    output.note('interrupted; the job stays in the journal and the daemon will finish it');
-    context.exit(1);
-  }
+async function list({ config, json }: ListOptions, { output, seams }: CommandContext): Promise<void> {
+  const now = seams.clock.now();
+  const jobs = listedJobs(await withJournal(config, seams, (journal) => journal.jobs()), now);
+  if (json === true) output.json(jobs);
+  else if (jobs.length === 0) output.line('No jobs.');
+  else
+    output.table(
+      ['job', 'kind', 'of', 'state', 'asked for', 'progress'],
+      jobs.map((job) => [
+        job.id,
+        words(job.kind),
+        targetIn(job),
+        job.state,
+        `${formatDuration(Math.max(0, now - job.created))} ago`,
+        job.state === 'failed' ? (job.error?.split('\n')[0] ?? 'failed') : describeProgress(job),
+      ]),
+    );
 }
 
-const drainOption = (): Option =>
-  durationOption('--drain <duration>', 'without a running daemon: how long to wait for the sinks', '5m');
+async function cancel(id: number, { config }: ListOptions, { output, seams }: CommandContext): Promise<void> {
+  const [before, job] = await withJournal(config, seams, async (journal) => {
+    const [found] = await journal.jobs({ id });
+    return [found, await journal.cancelJob(id)] as const;
+  });
+  const fix = 'see "penstock jobs"';
+  if (before === undefined || job === undefined) throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix });
+  if (job.state !== 'cancelled' || before.state === 'cancelled')
+    throw new PenstockError('PEN_OPERATION_FAILED', `it has ended: ${job.state}`, { where: `job ${id}`, fix });
+  output.line(`job ${id}, ${words(job.kind)} of ${targetIn(job)}, is cancelled; what it has done until now stays`);
+}
 
-/** `penstock backfill`, `import` and `replay`. */
+/** `penstock jobs`. */
 export function add(program: Command, context: CommandContext): void {
-  program
-    .command('backfill')
-    .argument('<source>', 'name of the source')
-    .description('collect an older time range while live collection goes on, within the same rate limit')
-    .requiredOption('--from <time>', 'first event time', startOfTime)
-    .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)
+  const jobs = program.command('jobs').description('backfills, imports, replays, retries and comparisons that a daemon does');
+  jobs
+    .command('list', { isDefault: true })
+    .description('list those that wait or run, those that failed and nobody has seen to, and the last ones')
     .addOption(configOption())
-    .addOption(drainOption())
-    .action((source: string, { from, to, ...options }: JobOptions & { from: number; to: number }) => {
-      refuseSwapped({ from, to });
-      return runJob('backfill', { source, from, to }, options, context);
-    });
-  program
-    .command('import')
-    .argument('<source>', 'name of a source that reads files')
-    .argument('<files...>', 'files outside of its directory')
-    .description('read files into the journal as if they were in the directory of the source')
+    .option('--json', 'for scripts; field names are stable')
+    .action((options: ListOptions) => list(options, context));
+  jobs
+    .command('cancel')
+    .argument('<id>', 'number of the job', positiveInteger)
+    .description('end one that waits or runs, within a second or two; what it has collected or sent stays')
     .addOption(configOption())
-    .addOption(drainOption())
-    .action((source: string, files: string[], options: JobOptions) =>
-      runJob('import', { source, files: files.map((file) => resolve(file)) }, options, context),
-    );
-  addReplay(program, context);
-}
-
-function addReplay(program: Command, context: CommandContext): void {
-  program
-    .command('replay')
-    .argument('<sink>', 'name of the sink')
-    .description('deliver stored events to one sink again: same ids, labelled as replayed')
-    .requiredOption('--from <time>', 'first event time', startOfTime)
-    .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)
-    .option('--source <name>', 'only events of this source')
-    .option('--action <key>', 'only events with this action', normaliseKey)
-    .addOption(configOption())
-    .addOption(drainOption())
-    .action(
-      (
-        sink: string,
-        { from, to, source, action, ...options }: JobOptions & { from: number; to: number; source?: string; action?: string },
-      ) => {
-        refuseSwapped({ from, to });
-        return runJob('replay', { sink, from, to, source, action }, options, context);
-      },
-    );
+    .action((id: number, options: ListOptions) => cancel(id, options, context));
 }

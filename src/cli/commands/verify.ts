@@ -13,7 +13,7 @@ import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configuredSource } from '../../runtime/runtime.ts';
 import { configOption, endOfTime, refuseSwapped, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { runJob, showProgress } from './jobs.ts';
+import { runJob, showProgress } from './backfill.ts';
 
 interface VerifyOptions {
   readonly config: string;

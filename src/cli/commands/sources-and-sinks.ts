@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
-import { forgetSink, renameSink, renameSource, resetSource } from '../../operate/names.ts';
+import { forgetSink, renameSink, renameSource, resetSource } from '../../operate/sources-and-sinks.ts';
 import { configOption, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { runJob } from './jobs.ts';
+import { runJob } from './backfill.ts';
 import { showSinks, showSources } from './status.ts';
 
 interface Options {
