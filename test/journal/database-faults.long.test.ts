@@ -24,8 +24,32 @@ const seams = systemSeams();
 const open = (engine: PostgresEngine): Promise<Journal> =>
   openJournal({ engine, maxBytes: 2 ** 30, keepMs: 7 * 86_400_000, seams, log: silentLog(), lockWaitMs: 60_000 });
 
-/** Collects and delivers until it is told to stop; returns how many pages of each source were answered for. */
-async function load(journal: Journal, signal: AbortSignal): Promise<number[]> {
+interface Load {
+  /** Waits until so many more pages of each source were answered for. */
+  goesOn(pages: number): Promise<void>;
+  /** Stops it; returns how many pages of each source were answered for. */
+  stop(): Promise<number[]>;
+}
+
+/** Collects and delivers until it is told to stop. */
+function begin(journal: Journal): Load {
+  const stopping = new AbortController();
+  const answered = new Map(names.map((name) => [name, 0]));
+  const least = (): number => Math.min(...answered.values());
+  const loading = load(journal, stopping.signal, (name) => answered.set(name, (answered.get(name) ?? 0) + 1));
+  return {
+    async goesOn(pages) {
+      const enough = least() + pages;
+      await Promise.race([loading, expect.poll(least).toBeGreaterThanOrEqual(enough)]);
+    },
+    stop() {
+      stopping.abort();
+      return loading;
+    },
+  };
+}
+
+async function load(journal: Journal, signal: AbortSignal, answered: (name: string) => void): Promise<number[]> {
   await journal.register(
     names.map((name) => source(name)),
     [sink('a')],
@@ -49,6 +73,7 @@ async function load(journal: Journal, signal: AbortSignal): Promise<number[]> {
       const commit = { ...commitOf(name, records), seen, checkpoint: { name: 'live', value: page }, attempt: randomUUID() };
       try {
         await untilAnswered(() => journal.append(commit), seams, 60_000);
+        answered(name);
       } catch (error) {
         await again(name, error);
         page = await stored(name);
@@ -106,17 +131,15 @@ describe.runIf(hasPostgres())('a journal in PostgreSQL', () => {
   it('keeps every promise while the server crashes again and again', async () => {
     const { folder, data, engine } = await server();
     const journal = await open(engine);
-    const stop = new AbortController();
-    const loading = load(journal, stop.signal);
+    const loading = begin(journal);
 
     for (let crash = 0; crash < 3; crash += 1) {
-      await wait(1500);
+      await loading.goesOn(3);
       runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
       runAsServer('pg_ctl', ['-D', data, '-l', join(folder, 'server', 'log'), '-w', 'start']);
     }
-    await wait(4000);
-    stop.abort();
-    const pages = await loading;
+    await loading.goesOn(10);
+    const pages = await loading.stop();
     await journal[Symbol.asyncDispose]();
 
     await expectWhole(engine, pages);
@@ -125,19 +148,19 @@ describe.runIf(hasPostgres())('a journal in PostgreSQL', () => {
   it('keeps every promise while its connections are cut at random', async () => {
     const { url, engine } = await server();
     const journal = await open(engine);
-    const stop = new AbortController();
-    const loading = load(journal, stop.signal);
+    const loading = begin(journal);
 
     for (let cut = 0; cut < 40; cut += 1) {
-      await wait(150);
+      // Any moment of a page, and now and then one that has got through.
+      if (cut % 4 === 0) await loading.goesOn(1);
+      await wait(cut * 4);
       await onServer(url, (client) =>
         client.query(
           "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'penstock' ORDER BY random() LIMIT 1) one",
         ),
       );
     }
-    stop.abort();
-    const pages = await loading;
+    const pages = await loading.stop();
     await journal[Symbol.asyncDispose]();
 
     await expectWhole(engine, pages);
@@ -172,12 +195,10 @@ describe.runIf(hasPostgres())('a journal in PostgreSQL', () => {
     const { folder, url, engine } = await server();
     const pooled = { ...engine, url: await startPooler(join(folder, 'pooler'), url, { default_pool_size: 3 }) };
     const journal = await open(pooled);
-    const stop = new AbortController();
-    const loading = load(journal, stop.signal);
+    const loading = begin(journal);
 
-    await wait(4000);
-    stop.abort();
-    const pages = await loading;
+    await loading.goesOn(20);
+    const pages = await loading.stop();
     await journal[Symbol.asyncDispose]();
 
     await expectWhole(engine, pages);

@@ -8,7 +8,7 @@ import { openByteProxy } from './byte-proxy.ts';
 import { sink, source } from './fixture.ts';
 import { postgresEngine } from './places.ts';
 
-const leaseMs = 1500;
+const leaseMs = 5000;
 const names = Array.from({ length: 6 }, (_none, index) => `s${index}`);
 
 const owned = ({ ownership }: Journal): string[] => names.filter((name) => ownership.owns(name));
