@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { pageHtml, pagePolicy } from '../../src/admin/page/index.ts';
 import { startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -29,6 +29,8 @@ interface Scene extends AsyncDisposable {
   readonly asked: unknown[];
   /** Shows a report; resolves once the page has drawn it. */
   show: (report: object) => Promise<void>;
+  /** As a tab that was opened just now, with the token in it. */
+  beginAnew: () => Promise<void>;
   stopServer: () => Promise<void>;
 }
 
@@ -62,6 +64,15 @@ async function openScene(): Promise<Scene> {
       report = next;
       await tab.evaluate('refresh()');
     },
+    async beginAnew() {
+      report = reportOf([], []);
+      asked.length = 0;
+      await tab.size(1400);
+      await tab.dark(false);
+      await tab.evaluate(`sessionStorage.setItem('penstock.token', '${token}')`);
+      await tab.load();
+      await tab.until(isShown);
+    },
     stopServer,
     async [Symbol.asyncDispose]() {
       await tab[Symbol.asyncDispose]();
@@ -94,6 +105,7 @@ const lowestContrast = `(() => {
   return lowest;
 })()`;
 
+const isShown = "document.getElementById('status')?.hidden === false && typeof lastReport === 'object'";
 const isTooWide = 'document.documentElement.scrollWidth > innerWidth';
 const textOf = (id: string): string => `document.getElementById('${id}').textContent`;
 const buttonCalled = (name: string): string =>
@@ -104,11 +116,12 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
   beforeAll(async () => {
     scene = await openScene();
   });
+  beforeEach(() => scene.beginAnew());
   afterAll(() => scene[Symbol.asyncDispose]());
 
   it('asks for the token, keeps it for as long as the tab is open, and forgets it when told', async () => {
-    const { tab, token, show } = scene;
-    await show(badNight());
+    const { tab, token } = scene;
+    await tab.evaluate("document.getElementById('forget').click()");
     const enter = (value: string): Promise<unknown> =>
       tab.evaluate(`document.getElementById('token').value = '${value}'; document.getElementById('login').requestSubmit()`);
 
@@ -117,7 +130,7 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     await enter(token);
     await tab.until("!document.getElementById('status').hidden");
     await tab.load();
-    await tab.until("document.getElementById('status')?.hidden === false && typeof lastReport === 'object'");
+    await tab.until(isShown);
     await tab.evaluate("document.getElementById('forget').click()");
     const kept = await tab.evaluate('[sessionStorage.length, localStorage.length, document.cookie]');
     await enter(token);
@@ -154,8 +167,8 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     expect(await tab.evaluate(textOf('headline'))).toBe('3 problems to solve');
     const body = String(await tab.evaluate('document.body.textContent'));
     expect(cards[3]?.[2]).toBe(`3 dead letters, for example 400: mapper_parsing_exception ${hostile}`);
-    // Two problems, a topic, an action twice, a job and a dead letter.
-    expect(body.split(hostile).length - 1).toBe(7);
+    // Two problems, news of one, a topic, an action twice, a job and a dead letter.
+    expect(body.split(hostile).length - 1).toBe(8);
     expect(await tab.evaluate('[window.hacked, document.images.length, document.scripts.length]')).toEqual([null, 0, 1]);
     expect(tab.complaints.filter((text) => !text.includes('401'))).toEqual([]);
   });
@@ -287,7 +300,7 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
   });
 
   it('makes one problem of what many sources say alike', async () => {
-    const { tab, show, asked } = scene;
+    const { tab, show } = scene;
     const names = Array.from({ length: 150 }, (_, index) => `tenant-${index}`);
     const problems = names.map(
       (name, index): Problem => ({
@@ -297,7 +310,6 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
         fix: `check the host of ${name}`,
       }),
     );
-    asked.length = 0;
 
     await show(
       reportOf(
@@ -355,7 +367,6 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
 
   itInLongTests('shows the sources in trouble first and stays usable with 10,000', async () => {
     const { tab, show } = scene;
-    await tab.size(1400);
     const sources = Array.from({ length: 10_000 }, (_, index) =>
       source(`tenant-${index}`, index === 9_999 ? { state: 'hold' } : {}),
     );
@@ -375,7 +386,9 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
   });
 
   it('says that the daemon gives no answer, and keeps what it showed', async () => {
-    const { tab, show, stopServer } = scene;
+    await using own = await openScene();
+    await own.beginAnew();
+    const { tab, show, stopServer } = own;
     await show(badNight());
 
     await stopServer();
