@@ -231,10 +231,12 @@ it.each([
 
 it('Retry-After is handed on, in seconds and as a date', async () => {
   const inSeconds = await answered({ status: 503, body: { text: 'Server is busy', code: 9 }, headers: { 'retry-after': '7' } });
-  const asDate = await answered({ status: 429, headers: { 'retry-after': new Date(Date.now() + 60_000).toUTCString() } });
+  // The server's own clock says when that is.
+  const headers = { date: new Date(0).toUTCString(), 'retry-after': new Date(60_000).toUTCString() };
+  const asDate = await answered({ status: 429, headers });
 
   expect(inSeconds).toMatchObject({ all: { kind: 'retry', retryAfterMs: 7000 } });
-  expect('all' in asDate && 'retryAfterMs' in asDate.all && Math.round((asDate.all.retryAfterMs ?? 0) / 10_000)).toBe(6);
+  expect(asDate).toMatchObject({ all: { retryAfterMs: 60_000 } });
 });
 
 it('Health alone proves nothing: the probe sends a marked event and reads its answer', async () => {

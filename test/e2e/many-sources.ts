@@ -60,8 +60,8 @@ export async function expectFairPolls(count: number): Promise<void> {
   const pollsSince = (): number[] => good.map((org) => (vendor.asked.get(org) ?? 0) - (before.get(org) ?? 0));
   await until('two more polls of each', () => Math.min(...pollsSince()) >= 2);
   const polls = pollsSince();
-  // Every half minute it is answered, and rests until its next poll is due.
-  await untilStatus(file, 'a poll that the slow vendor does not answer yet', ({ sources }) =>
+  // Every half minute it is answered, and rests until its next poll is due: a later look may see that.
+  const waiting = await untilStatus(file, 'a poll that the slow vendor does not answer yet', ({ sources }) =>
     sources.some(({ name, state }) => name === `acme-${slow}` && state === 'polling'),
   );
   const json = await command(['status', '--json', '-c', file]);
@@ -70,13 +70,12 @@ export async function expectFairPolls(count: number): Promise<void> {
   daemon.child.kill('SIGTERM');
   const code = await daemon.exited;
 
-  const { sources } = JSON.parse(json.stdout) as { sources: { name: string; state: string; records: { new: number } }[] };
-  const stateOf = (org: string): string | undefined => sources.find(({ name }) => name === `acme-${org}`)?.state;
+  const { sources } = JSON.parse(json.stdout) as { sources: { records: { new: number } }[] };
   expect(code).toBe(0);
   expect(sources.length).toBe(count);
   expect(sources.filter(({ records }) => records.new === 3).length).toBe(count - 2);
   expect(new Set(receiver.received.map(({ uid }) => uid)).size).toBe(everyEvent);
-  expect([stateOf(slow), stateOf(broken)]).toEqual(['polling', expect.stringMatching(/polling|failing/)]);
+  expect(waiting.sources.find(({ name }) => name === `acme-${broken}`)?.state).toMatch(/polling|failing/);
   // Fair: nobody is polled more than twice as often as anybody else.
   expect(Math.max(...polls)).toBeLessThanOrEqual(2 * Math.min(...polls) + 1);
   expect(text.stdout.split('\n').length).toBeLessThan(80);

@@ -42,7 +42,8 @@ itInLongTests('sends a removed sink nothing more, names it, and delivers what wa
   await scene.write({ sources, sinks });
   const daemon = await scene.start();
   api.records.push(record('e-1'));
-  await until('the first record at both', () => lake.received.length === 1 && soc.received.length === 1);
+  // Once it is acknowledged, nothing of it can be sent again.
+  await untilStatus(file, 'the first record at both', ({ sinks: all }) => all.every(({ acknowledged }) => acknowledged === 1));
 
   await scene.write({ sources, sinks: { lake: sinks.lake } });
   const removed = await command(['reload', '-c', file]);

@@ -313,9 +313,9 @@ describe.skipIf(!hasKafka)(`a real broker${skipped}`, () => {
     const journal = memoryJournal();
     const events = records('f', 400);
     journal.put(live, events.slice(0, 50));
-    const settings = { batch: { events: 10, bytes: 1_000_000, waitMs: 0 }, backoffMaxMs: 200, timeoutMs: 2000 };
+    const settings = { batch: { events: 10, bytes: 1_000_000, waitMs: 0 }, backoffMaxMs: 200, timeoutMs: 6000 };
     const options = { ...defaults, ...plain({ topic: 'frozen' }) };
-    await using delivering = deliver(journal, (context) => kafka.open(options, { ...context, timeoutMs: 2000 }), { settings });
+    await using delivering = deliver(journal, (context) => kafka.open(options, { ...context, timeoutMs: 6000 }), { settings });
     expect(await delivering.drained()).toBe(true);
 
     broker.freeze(true);
