@@ -8,6 +8,7 @@ import type { Commit, NewPage, Seen, StoredRecord, WindowDelta } from '../journa
 import { untilAnswered } from '../journal/until-answered.ts';
 import { isFiltered, type SourceContext } from './context.ts';
 import { type ReadWindow, shortfallsAfter, shortfallsNote } from './memory/shortfalls.ts';
+import type { Idle } from './memory/source-memory.ts';
 import type { OwnRecords } from './own-records.ts';
 import { remember } from './remember.ts';
 
@@ -22,6 +23,8 @@ export interface Place {
   readonly partly?: (count: number) => Commit['checkpoint'];
   /** Windows up to this time were read before, milliseconds: a new record from there was late. */
   readonly closedUntil?: number | undefined;
+  /** When nobody looked, before this look: what lies before it may have been there all the while. */
+  readonly idle?: Idle | undefined;
   /** The window that they complete. */
   readonly read?: ReadWindow | undefined;
   /** Decides which records of our own making are left out. */
@@ -192,7 +195,7 @@ function sort(
     const time = facts.time ?? received;
     minTime = Math.min(minTime, time);
     maxTime = Math.max(maxTime, time);
-    noteLateness(context, facts, { received, closedUntil: place.closedUntil, isConflict });
+    noteLateness(context, facts, { received, place, isConflict });
   }
   return { counts, records, fresh, seen, minTime, maxTime };
 }
@@ -229,8 +232,9 @@ class FreshRecord implements StoredRecord {
 function noteLateness(
   { memory }: SourceContext,
   facts: RecordFacts,
-  { received, closedUntil, isConflict }: { received: number; closedUntil: number | undefined; isConflict: boolean },
+  { received, place, isConflict }: { received: number; place: Pick<Place, 'closedUntil' | 'idle'>; isConflict: boolean },
 ): void {
+  const { closedUntil, idle } = place;
   if (closedUntil === undefined || facts.time === undefined) return;
   // The record's time is the vendor's: how far the clocks are apart is no lateness.
   const shownAt = received + (memory.vendorClock.skewMs ?? 0);
@@ -240,7 +244,8 @@ function noteLateness(
   }
   memory.late += 1;
   if (isConflict) memory.changed += 1;
-  memory.lateness.late(Math.max(1, shownAt - facts.time));
+  const idleMs = idle !== undefined && facts.time <= idle.from ? idle.ms : 0;
+  memory.lateness.late(Math.max(1, shownAt - idleMs - facts.time));
 }
 
 function pageOf({ settings }: SourceContext, lane: NewPage['lane'], { records, minTime, maxTime }: Sorted): { page?: NewPage } {

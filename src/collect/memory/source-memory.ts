@@ -7,6 +7,12 @@ import { parseShortfalls, type Shortfall, shortfallsNote } from './shortfalls.ts
 import { UnknownActions, unknownActionsNote } from './unknown-actions.ts';
 import { VendorClock } from './vendor-clock.ts';
 
+/** A time in which no poll looked though one should have: the daemon was down, or polls failed. Milliseconds since the epoch, and how many. */
+export interface Idle {
+  readonly from: number;
+  readonly ms: number;
+}
+
 /** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */
 export class SourceMemory {
   /** From looking ids up until they are committed, so that two lanes never both take a record for new. */
@@ -42,6 +48,10 @@ export class SourceMemory {
   unpaged = 0;
   /** Most records of one window by offset or number since the start of this process. */
   longestWalk = 0;
+  /** When the last poll of this process began that read a window, milliseconds since the epoch. */
+  lookedAt: number | undefined;
+  /** The last one before a poll of this process. */
+  idle: Idle | undefined;
   readonly vendorClock = new VendorClock();
   /** When the newest new record was received, on the monotonic clock of this process. */
   lastEvent: number | undefined;

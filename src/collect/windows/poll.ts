@@ -6,6 +6,8 @@ import type { LiveCheckpoint } from '../checkpoint.ts';
 import type { Halt, SourceContext } from '../context.ts';
 import { type Kind, type Poll, readerOf } from '../kind.ts';
 import { grownRow, sharedRow } from '../ledger-row.ts';
+import type { Idle } from '../memory/source-memory.ts';
+import { usualIntervalMs } from '../schedule.ts';
 import { beginLive } from './begin.ts';
 import type { WalkedPage } from './scan.ts';
 import { Sweep } from './sweep.ts';
@@ -45,14 +47,20 @@ async function pollWindows(context: SourceContext, reader: WindowReader, size: W
   const { walk: left, ...begin } = await beginLive(context);
   let live: LiveCheckpoint = begin;
   context.state.cursor = live.until;
+  const [beganAt, idle] = [context.seams.clock.now(), idleBefore(context, begin)];
+  context.memory.idle = idle ?? context.memory.idle;
   for await (const page of walk(context, reader, { ...stretchOf(context, begin), left }, size, halt)) {
     live = { ...live, ...newestOf(live, page) };
     const next = after(context, live, page);
-    const counts = await admit(context, page.facts, placeOf(context, live, next, page, closedUntilOf(begin)));
+    const counts = await admit(context, page.facts, {
+      ...placeOf(context, live, next, page, closedUntilOf(begin)),
+      idle,
+    });
     context.log.debug({ page: page.walk.pages + 1, ...counts }, 'page collected');
     context.health.answered();
     context.memory.outsideWindow += outside(context, page);
     if (page.end !== 'complete') continue;
+    context.memory.lookedAt = beganAt;
     // A window that only the overlap reads again comes in every poll, also where each of them fails after it.
     if (next.until > live.until) await context.health.succeeded();
     live = next;
@@ -70,6 +78,16 @@ function stretchOf(context: SourceContext, { start, from, until }: LiveCheckpoin
 
 /** Where nothing was read yet, nothing is late, not even what happened in the very second of the start. */
 const closedUntilOf = ({ start, until }: LiveCheckpoint): number => (until > start ? until : Number.NEGATIVE_INFINITY);
+
+/** How long nobody looked before this poll; undefined where the one before was as long ago as polls are apart, or not much longer. */
+function idleBefore({ memory, settings, seams }: SourceContext, { start, until }: LiveCheckpoint): Idle | undefined {
+  if (until <= start) return undefined;
+  const now = seams.clock.now();
+  const lookedAt = memory.lookedAt ?? until + settings.window.settleMs;
+  const distanceMs = usualIntervalMs(settings.schedule, lookedAt);
+  const ms = now - lookedAt - distanceMs;
+  return ms > distanceMs ? { from: lookedAt, ms } : undefined;
+}
 
 const overlapOf = ({ settings }: SourceContext): number =>
   Math.max(settings.window.overlapMs, settings.connector.defaults.precisionMs);

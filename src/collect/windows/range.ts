@@ -9,6 +9,7 @@ import { admit } from '../admit.ts';
 import { parseRange, type RangeCheckpoint } from '../checkpoint.ts';
 import { type Halt, openContext, type SourceContext } from '../context.ts';
 import { ownRow } from '../ledger-row.ts';
+import type { Idle } from '../memory/source-memory.ts';
 import { refusedRange } from '../older-records.ts';
 import type { RangeJob, RangeProgress, SourceEnvironment } from '../source.ts';
 import type { WalkedPage } from './scan.ts';
@@ -104,6 +105,7 @@ interface Range {
   readonly lane: 'live' | 'backfill';
   readonly range: RangeCheckpoint;
   readonly closedUntil?: number;
+  readonly idle?: Idle | undefined;
 }
 
 /** What one commit of a range brought. */
@@ -119,7 +121,7 @@ interface RangeStep {
 export async function* collectRange(
   context: SourceContext,
   reader: WindowReader,
-  { name, lane, range: { walk: left, ...range }, closedUntil }: Range,
+  { name, lane, range: { walk: left, ...range }, closedUntil, idle }: Range,
   size: WindowSize,
   halt: Halt,
 ): AsyncGenerator<RangeStep, void, undefined> {
@@ -135,6 +137,7 @@ export async function* collectRange(
       row: ownRow(page),
       checkpoint: { name, value },
       closedUntil,
+      idle,
       read,
       ownRecords,
     });

@@ -90,7 +90,8 @@ async function sweepOn(
   const before = context.counts.new;
   const { walk: _walk, ...rest } = range;
   let { until } = rest;
-  for await (const step of collectRange(context, reader, { name: 'sweep', lane: 'live', range, closedUntil }, size, halt)) {
+  const sweep = { name: 'sweep', lane: 'live', range, closedUntil, idle: context.memory.idle } as const;
+  for await (const step of collectRange(context, reader, sweep, size, halt)) {
     until = step.until;
     if (step.isComplete && next.dueIn() <= 0) break;
   }
