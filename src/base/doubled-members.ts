@@ -60,7 +60,10 @@ class Walk {
       const onward = paths.filter(([key]) => key === any || key === name).map(([, ...rest]) => rest);
       const deeper = onward.filter((path) => path.length > 0);
       at = deeper.length > 0 ? this.object(start, deeper, [...way, name]) : endOfValue(text, start);
-      if (onward.length > 0) members.set(name, [...(members.get(name) ?? []), { start, end: at }]);
+      if (onward.length > 0) {
+        const spans = members.get(name) ?? [];
+        if (spans.push({ start, end: at }) === 1) members.set(name, spans);
+      }
       at = skipBlanks(text, at);
       if (text.charCodeAt(at) === comma) at = skipBlanks(text, at + 1);
     }

@@ -1,6 +1,8 @@
 // Members of a reply that come twice: nothing is believed that loses records or a page.
 import { describe, expect, it } from 'vitest';
 import { doubledMembers } from '../../src/base/doubled-members.ts';
+import { compileSettle } from '../../src/connectors/http-window/doubled.ts';
+import { expectLinear } from '../cost.ts';
 import { faultOf, openVendor, pageOf, vendorConnector, walk } from './vendor.ts';
 
 const row = (id: number, more = ''): string => `{"id":${id},"time":"2026-11-21T09:30:00Z","action":"a"${more}}`;
@@ -94,4 +96,16 @@ it('a text that is no JSON is read as far as it goes', () => {
     '{"a":1 "a":2',
   ])
     expect(() => doubledMembers(text, [['a', 'a'], ['b']])).not.toThrow();
+});
+
+const times = (length: number, of: (index: number) => string): string =>
+  Array.from({ length: length / 5 }, (_, i) => of(i)).join();
+
+it.each([
+  ['one list', (length: number) => `{${times(length, (i) => `"data":[${i}]`)}}`, 'list'],
+  ['an entry of a map', (length: number) => `{"data":{${times(length, (i) => `"k${i}":1,"k${i}":null`)}}}`, 'map'],
+] as const)('comes many times in linear time: %s', (_what, text, form) => {
+  const settle = compileSettle({ records: 'data', records_are: form, page: { kind: 'none' } });
+
+  expectLinear((length) => settle(text(length)).length);
 });

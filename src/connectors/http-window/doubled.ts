@@ -27,11 +27,9 @@ export function compileSettle({ records, records_are: form, page, failures = {},
   return (text) => {
     const doubled = doubledMembers(text, paths);
     if (doubled.length === 0) return text;
-    const edits = doubled.flatMap((one) => settled(text, one, isList(one.path)) ?? []);
-    // From the end, so that the places before stay where they are.
-    return edits
-      .toSorted((a, b) => b.start - a.start)
-      .reduce((rest, { start, end, by }) => rest.slice(0, start) + by + rest.slice(end), text);
+    const edits = doubled.flatMap((one) => settled(text, one, isList(one.path)) ?? []).toSorted((a, b) => a.start - b.start);
+    const ends = [0, ...edits.map(({ end }) => end)];
+    return edits.map(({ start, by }, index) => text.slice(ends[index], start) + by).join('') + text.slice(ends.at(-1));
   };
 }
 
