@@ -151,7 +151,7 @@ export const boundParts = {
     Type.String({
       pattern: '^(rfc3339|date|epoch_(s|ms|us|ns)|.*yyyy.*MM.*dd.*)$',
       description:
-        'How bounds are written: rfc3339 (by default), date, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern such as yyyy-MM-dd HH:mm:ss.',
+        "How bounds are written: rfc3339 (by default), date, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern of yyyy MM dd HH mm ss SSS with other letters in single quotes, such as yyyy-MM-dd'T'HH:mm:ss.",
     }),
   ),
 };

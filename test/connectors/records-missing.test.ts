@@ -100,6 +100,17 @@ it.each([
   expect([...records]).toEqual([]);
 });
 
+it('names what a reply has in the place of its list, one level down, and the list that holds records', async () => {
+  const body = { d: { results: [record], __count: '1' }, at: 7, more: {} };
+
+  const fault = await faultOf(openVendor(vendorConnector({}), () => ({ body })));
+
+  expect(fault).toMatchObject({
+    message: 'the reply has no list of records at data; it has d.results, d.__count, at, more',
+    fix: 'the API may have changed: add "d.results" to read.records of the connector',
+  });
+});
+
 it('knows a log that goes on by its records, too', async () => {
   const read = { kind: 'http_cursor', 'request.query': { after: '{{ page.token }}' }, 'cursor.overlap': '5m' };
   const connector = vendorConnector({ ...read, ...mayLack, 'page.kind': 'token', 'page.token': 'next' });

@@ -89,7 +89,7 @@ function showUnknown({ actions, others }: UnknownActionsReport, { output }: Comm
   if (actions.length === 0) output.note('every action that arrived has a row');
   else
     output.note(
-      'put the rows into a file, set it as "actions:" of the source, restart, then run: penstock replay SINK --from --to',
+      'put the rows into a file, set it as "actions:" of the source, then run: penstock reload, and penstock replay SINK --from --to',
     );
 }
 

@@ -44,7 +44,7 @@ export function compileList(
     if (found.length > 0) return withinCap(into === undefined ? theOne(found) : allOf(found, into), most);
     // A value of another kind at the path is never an empty list.
     if (missing === 'empty' && isObject(reply) && getters.every(([, read]) => read(reply) === undefined)) return [];
-    throw noList(reply, candidates);
+    throw noList(reply, candidates, elsewhere(reply));
   };
 }
 
@@ -84,9 +84,7 @@ function withinCap(found: readonly unknown[], most: number): readonly unknown[] 
 }
 
 function noList(reply: unknown, candidates: readonly string[], elsewhere?: string): PenstockError {
-  const keys = isObject(reply) ? Object.keys(reply).slice(0, 8) : [];
-  const names = keys.map((key) => shortened(key, 'a name')).join(', ') || 'nothing';
-  const what = isObject(reply) ? names : Array.isArray(reply) ? 'a list' : typeof reply;
+  const what = isObject(reply) ? membersOf(reply) : Array.isArray(reply) ? 'a list' : typeof reply;
   return new PenstockError(
     'PEN_SOURCE_BAD_REPLY',
     `the reply has no list of records at ${candidates.join(' or ')}; it has ${what}`,
@@ -94,4 +92,18 @@ function noList(reply: unknown, candidates: readonly string[], elsewhere?: strin
       fix: `the API may have changed: add ${elsewhere === undefined ? 'the path' : `"${shortened(elsewhere, 'a name')}"`} to read.records of the connector`,
     },
   );
+}
+
+const mostNames = 8;
+
+/** The names of what a reply has, of an object those in it: `d.results, d.count`. */
+function membersOf(reply: Record<string, unknown>): string {
+  const names = Object.entries(reply)
+    .slice(0, mostNames)
+    .flatMap(([name, value]) => {
+      const inside = isObject(value) ? Object.keys(value).slice(0, mostNames) : [];
+      return inside.length === 0 ? [name] : inside.map((one) => `${name}.${one}`);
+    });
+  const shown = names.slice(0, mostNames).map((name) => shortened(name, 'a name'));
+  return shown.join(', ') || 'nothing';
 }
