@@ -18,6 +18,30 @@ it('is stored without a parameter that holds a secret, alone or beside other tex
   expect(state).toEqual({ kind: 'link', path: '/logs?page=2' });
 });
 
+describe('a next page that is no text', () => {
+  const link = { 'page.kind': 'link', 'page.link': 'next' };
+
+  it.each([{ href: '/p2' }, { value: 't' }, true, [{ href: '/p2' }], [true]])(
+    'is a bad reply, and never the end: %j',
+    async (next) => {
+      for (const setting of [token, link]) {
+        const error = await faultOf(openVendor(vendorConnector(setting), () => ({ body: { data, next } })));
+
+        expect(error).toMatchObject({
+          code: 'PEN_SOURCE_BAD_REPLY',
+          message: 'the reply has no text at next, where the next page should stand',
+        });
+        expect(error?.fix).toMatch(/^read\.page\.(token|link) of the connector must lead to the (token|link) itself/);
+      }
+    },
+  );
+
+  it.each([undefined, null, false, '', {}, []])('is the end where nothing stands there: %j', async (next) => {
+    for (const setting of [token, link])
+      expect((await pageOf(openVendor(vendorConnector(setting), () => ({ body: { data, next } })))).next).toBeNull();
+  });
+});
+
 describe('a flag for more pages', () => {
   const settings = [offset, number, token].map((kind) => ({ ...kind, 'page.more': 'more' }));
 

@@ -214,8 +214,27 @@ function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: Pa
   // A place of several parts is asked for as they are written in a query: with commas between them.
   return (reply) => {
     const told = path(reply);
-    return Array.isArray(told) && page.kind === 'token' ? textOf(told.map((part) => textOf(part) ?? '').join(',')) : textOf(told);
+    const place = Array.isArray(told) && page.kind === 'token' ? told.map((part) => textOf(part) ?? '').join(',') : told;
+    const text = textOf(place);
+    if (text === undefined && !isNothing(told)) throw noPlace(page);
+    return text;
   };
+}
+
+/** What vendors write where there is no next page. */
+function isNothing(told: unknown): boolean {
+  if (typeof told === 'object' && told !== null) return Object.keys(told).length === 0;
+  return told !== true;
+}
+
+// To take it for the end would lose all that follows.
+function noPlace({ kind, link, token }: HttpWindowSpec['page']): PenstockError {
+  const name = kind === 'link' ? 'link' : 'token';
+  const paths = [(kind === 'link' ? link : token) ?? []].flat();
+  const what = `the reply has no text at ${paths.join(' or ')}, where the next page should stand`;
+  return new PenstockError('PEN_SOURCE_BAD_REPLY', what, {
+    fix: `read.page.${name} of the connector must lead to the ${name} itself, one step further: ${paths[0]}.href, for instance`,
+  });
 }
 
 /** What the vendor told, as JSON; nothing where that is empty. */
