@@ -58,6 +58,10 @@ const codes = {
 
 export type ErrorCode = keyof typeof codes;
 
+/** What to do about a fault of the other side that may pass by itself. */
+export const passingFix =
+  "nothing needs to be done while it passes: it is tried again; where it goes on, look at the vendor's status page and at what lies between";
+
 /** What is done about anything thrown; nothing of its own for what has no code. */
 export function consequenceOf(error: unknown): Consequence {
   return error instanceof PenstockError ? codes[error.code] : {};

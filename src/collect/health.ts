@@ -1,5 +1,5 @@
 // healthy -> failing (polls fail in a row) or held (a person must act) -> healthy, once a poll or a window of it went through.
-import { consequenceOf, type PenstockError } from '../base/errors.ts';
+import { consequenceOf, type PenstockError, passingFix } from '../base/errors.ts';
 import { Hold, type HoldNote } from '../base/hold.ts';
 import { fullJitterMs } from '../base/random.ts';
 import type { SourceEnvironment, SourceStatus } from './source.ts';
@@ -7,6 +7,14 @@ import type { SourceEnvironment, SourceStatus } from './source.ts';
 const firstProbeMs = 15_000;
 const retryBaseMs = 30_000;
 const retryMaxMs = 600_000;
+
+/** What an error says, or, where it says nothing, what holds for whatever passes and for whatever does not. */
+function fixOf(error: PenstockError): string {
+  const { request } = consequenceOf(error);
+  return (
+    error.fix ?? (request === 'again' ? passingFix : 'see the log; where it comes again, report it with the lines around it')
+  );
+}
 
 /** How one source fares. */
 export class Health {
@@ -82,7 +90,7 @@ export class Health {
       at: seams.clock.now(),
       code: error.code,
       message: error.message,
-      ...(error.fix === undefined ? {} : { fix: error.fix }),
+      fix: fixOf(error),
     };
     const answered = this.#answered;
     this.#answered = false;
@@ -100,7 +108,7 @@ export class Health {
     if (before !== undefined) this.#hold.postpone('refused');
     if (before?.reason === error.message) log.debug({ err: error, probeMs: this.#hold.probeInMs }, 'still on hold');
     else log.error({ err: error }, 'source on hold: it waits for a person, nothing is lost');
-    await this.#hold.begin(error.message, error.fix);
+    await this.#hold.begin(error.message, fixOf(error));
     return this.#hold.probeInMs;
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { PenstockError } from '../base/errors.ts';
+import { PenstockError, passingFix } from '../base/errors.ts';
 import { foreignNumber, isObject } from '../base/json.ts';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './client.ts';
@@ -194,6 +194,7 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
   }
   if (![200, 201, 203, 204].includes(answer.status)) {
     throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
+      fix: passingFix,
       status: answer.status,
       retryAfterMs: wait,
     });

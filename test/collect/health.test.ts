@@ -17,3 +17,18 @@ it('ends a hold once, however many answers end it', async () => {
   expect(await journal.holds()).toEqual([]);
   expect(said(lines, 'hold ended, collection goes on')).toMatchObject([{ heldMs: minute }]);
 });
+
+it.each([
+  { code: 'PEN_HTTP_TIMEOUT', fix: undefined, told: /^nothing needs to be done while it passes/ },
+  { code: 'PEN_HTTP_RESET', fix: undefined, told: /^nothing needs to be done while it passes/ },
+  { code: 'PEN_HTTP_BAD_BODY', fix: undefined, told: /^see the log; where it comes again, report it/ },
+  { code: 'PEN_SOURCE_REFUSED', fix: 'renew it', told: /^renew it$/ },
+] as const)('says of $code what to do', async ({ code, fix, told }) => {
+  const clock = at(noon);
+  const { deps } = bench(clock, await realJournal(clock), vendor([], { clock }).open);
+  const health = new Health('s', deps);
+
+  await health.failed(new PenstockError(code, 'it failed', fix === undefined ? {} : { fix }));
+
+  expect(health.lastError?.fix).toMatch(told);
+});

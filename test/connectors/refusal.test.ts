@@ -50,3 +50,22 @@ it.each([400, 403, 404])('says of %i behind a first page that its place is at fa
     /^the window is read again; if that does not help, see that read\.page of the connector/,
   );
 });
+
+it('says of every status what to do, of one that may pass that nothing need be done meanwhile', () => {
+  const fixOf = (status: number): string | undefined =>
+    refusalError({
+      status,
+      at: 'first',
+      retryAfterMs: undefined,
+      words: '',
+      request: 'GET https://x',
+      hints: {},
+      redirect: undefined,
+    }).fix;
+  const all = Array.from({ length: 300 }, (_, index) => 300 + index);
+
+  expect(all.filter((status) => fixOf(status) === undefined)).toEqual([]);
+  expect([408, 425, 429, 500, 502, 503, 599].map((status) => fixOf(status)?.slice(0, 25))).toEqual(
+    Array.from({ length: 7 }, () => 'nothing needs to be done '),
+  );
+});

@@ -1,6 +1,6 @@
 // What an answer means: by its status, by what the connector says of members of the body, and by what bodies say by custom.
 import type { Clock } from '../../base/clock.ts';
-import { consequenceOf, type ErrorCode, PenstockError } from '../../base/errors.ts';
+import { consequenceOf, type ErrorCode, PenstockError, passingFix } from '../../base/errors.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { inTurns, type Steps } from '../../base/slices.ts';
 import { compilePath } from '../../event/index.ts';
@@ -135,6 +135,12 @@ function isPassing(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
+function statusFix(status: number): string {
+  return (
+    fixes[status] ?? (isPassing(status) ? passingFix : 'check the options; where they are right, ask the vendor what it means')
+  );
+}
+
 /** Turns an answer other than 2xx into the error that says what the loop does. */
 export function refusalError(refusal: Refusal): PenstockError {
   const { status, meaning, words, request, hints, redirect, retryAfterMs } = refusal;
@@ -146,7 +152,7 @@ export function refusalError(refusal: Refusal): PenstockError {
   const fix =
     hints[String(status)] ??
     fixOf(refusal) ??
-    (redirect === undefined ? fixes[status] : 'check the URL in the options: redirects are not followed with credentials');
+    (redirect === undefined ? statusFix(status) : 'check the URL in the options: redirects are not followed with credentials');
   return new PenstockError(code, `answered ${status}${said}${target} to ${request}`, {
     // Whatever the status was, the rate is all that is wrong.
     status: refusal.meaning === 'rate_limit' ? 429 : status,
