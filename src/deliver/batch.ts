@@ -4,6 +4,7 @@ import type { Batch as SinkBatch } from '../sinks/sink.ts';
 import { Blame } from './blame.ts';
 import type { LoopContext } from './context.ts';
 import { Doubt } from './doubt.ts';
+import type { EndpointUse } from './endpoints.ts';
 import type { OpenLane } from './lane.ts';
 import { Lone } from './lone.ts';
 import type { PreparedEvent } from './prepare.ts';
@@ -25,6 +26,8 @@ export class Batch {
   #lanes: ReadonlyMap<OpenLane, number> | undefined;
   /** Attempts so far, those of the batch it was split from included. */
   attempts: number;
+  /** It was sent as it is. */
+  wasSent = false;
   /** First attempt, milliseconds since the epoch and on the monotonic clock; undefined before it. */
   first: { readonly at: number; readonly monotonic: number } | undefined;
   /** Immediate retries in a row. */
@@ -68,9 +71,9 @@ export class Batch {
   }
 
   /** Its first event alone, and the rest. */
-  cutFirst(): Batch[] {
+  cutFirst(use: EndpointUse): Batch[] {
     const parts = this.cut([[0], [...this.prepared.keys()].slice(1)]);
-    for (const { blame } of parts) blame.askedFirst();
+    for (const { blame } of parts) blame.askedFirst(use);
     return parts;
   }
 
@@ -99,6 +102,7 @@ export class Batch {
     const { id, prepared, attempts, isReplay } = this;
     const careful = this.blame.isSuspect;
     this.attempts += 1;
+    this.wasSent = true;
     return { id, events: prepared, encoded: this.#encoded, endpoint, attempt: attempts, careful, replay: isReplay };
   }
 }

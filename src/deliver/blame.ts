@@ -6,7 +6,7 @@ const patience = 2;
 // After so many answers that are meant for all of it its first event goes alone, to show whether they are.
 const asksAfter = 6;
 // To be sent in smaller batches costs little, since nothing was stored; what is given up has to be shown by more.
-const oddsOfRefusals = 100;
+const oddsOfRefusals = 300;
 
 /** What is held against a batch. Unless said otherwise a count holds that of the batch it was cut from. */
 export class Blame {
@@ -20,11 +20,11 @@ export class Blame {
   turns = 0;
   /** Failures that were counted against the endpoint. */
   #surprises = 0;
-  /** Answers that were meant for all, or for what is in it; they count against the endpoint, too. */
+  /** Answers that were meant for all, or for what is in it. */
   #refusals = 0;
   /** Times that it was asked for once more at once, so that nothing was to blame. */
   #hastyCopies = 0;
-  /** Its own failures as a single event, counted against the endpoint only once it is taken: until then it may itself be the cause. */
+  /** Its failures as a single event, and refusals, counted against the endpoint only once it is taken: until then it may itself be the cause. */
   #withheld = 0;
   #asksAt = asksAfter;
   /** By endpoint: its record at the first and the last failure, or refusal. */
@@ -104,7 +104,9 @@ export class Blame {
     this.isNarrowed ||= hasTaken && this.#isLone;
     this.#note(use);
     this.#refusals += 1;
-    this.#endpoints.surprise(use, 1);
+    // The first counts at once: later ones may be its own doing.
+    if (this.#refusals === 1) this.#endpoints.surprise(use, 1);
+    else this.#withheld += 1;
     return false;
   }
 
@@ -116,17 +118,26 @@ export class Blame {
 
   /** True for a batch that was refused whole, and nothing else was sent since: its first event shows whether that is meant for all of it. */
   asksFirst(use: EndpointUse): boolean {
-    return !this.#isLone && this.#refusals >= this.#asksAt && (this.takenSince(use) ?? 1) <= 0;
+    return !this.#isLone && this.#isRefusedOften(use) && (this.takenSince(use) ?? 1) <= 0;
   }
 
   /** Its first event went alone: what is left asks so again after twice as many. */
-  askedFirst(): void {
-    if (!this.#isLone) this.#asksAt = Math.max(asksAfter, this.#refusals * 2);
+  askedFirst(use: EndpointUse): void {
+    if (!this.#isLone) this.#asksAt = Math.max(asksAfter, this.#timesInVain(use) * 2);
   }
 
   /** True for an event that was refused alone as often: what was cut from it would show as well whether others are. */
-  get isRefusedAlone(): boolean {
-    return this.#isLone && this.#refusals >= this.#asksAt;
+  isRefusedAlone(use: EndpointUse): boolean {
+    return this.#isLone && this.#isRefusedOften(use);
+  }
+
+  #isRefusedOften(use: EndpointUse): boolean {
+    return this.#refusals > 0 && this.#timesInVain(use) >= this.#asksAt;
+  }
+
+  /** What others met meanwhile shows as much. */
+  #timesInVain(use: EndpointUse): number {
+    return Math.max(this.#refusals, this.#endpoints.timesInVain(use));
   }
 
   /** Events that the endpoint took since the batch failed there last; undefined where it never did. */
@@ -146,7 +157,7 @@ export class Blame {
 
   /** What became of others since it first failed, at all endpoints where it did: its own failures count wherever they were. */
   othersSince(): { readonly failed: number; readonly passed: number } {
-    let failed = -this.#surprises - this.#refusals;
+    let failed = -this.#surprises - Math.min(1, this.#refusals);
     let passed = 0;
     for (const [endpoint, { first }] of this.#failedAt) {
       const record = this.#endpoints.recordOf({ endpoint });

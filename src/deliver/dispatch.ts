@@ -16,6 +16,8 @@ const mostOvertaken = { batches: 4, events: 10_000 };
 /** Where there are more of them, what is new has its turn after so many. */
 const oldBetweenNew = 8;
 
+const isKnownLone = ({ size, wasSent }: Batch): boolean => size === 1 && wasSent;
+
 /**
  * Keeps as many batches under way as the send limit allows. Batches that come back from a late verdict go before the one that waits in
  * `start`, which was formed ahead, so that mapping and encoding overlap with sending.
@@ -28,6 +30,8 @@ export class Dispatcher {
   /** What failed as a part of a larger batch, or alone; others go before it. */
   readonly #overtaken: Batch[] = [];
   #isOvertaking = false;
+  /** The one of them that went last was an event that had failed alone. */
+  #wasLone = false;
   /** How many of them went since the last new one. */
   #oldSinceNew = 0;
   #ready: Batch | undefined;
@@ -110,12 +114,13 @@ export class Dispatcher {
   /** The one that waits in `start`, and after each of them one that was overtaken; of too many of these several. */
   #next(): Batch | undefined {
     const ready = this.#ready;
-    const at = this.#overtaken.findIndex((batch) => !this.#rests(batch));
+    const at = this.#nextOvertaken();
     const overtaken = this.#overtaken[at];
     const comesFirst = this.#noteReady();
     if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking || !comesFirst)) {
       this.#isOvertaking = true;
       this.#oldSinceNew += 1;
+      this.#wasLone = isKnownLone(overtaken);
       overtaken.isLast = ready === undefined && this.#active.size === 0;
       return this.#overtaken.splice(at, 1)[0];
     }
@@ -124,6 +129,13 @@ export class Dispatcher {
     this.#ready = undefined;
     if (ready !== undefined) this.#context.turns.entered(ready);
     return ready;
+  }
+
+  /** The first, or after an event that had failed alone one that may hold good ones: these must not wait for all that failed alone. */
+  #nextOvertaken(): number {
+    const may = (batch: Batch): boolean => !this.#rests(batch);
+    const hopeful = this.#wasLone ? this.#overtaken.findIndex((batch) => !isKnownLone(batch) && may(batch)) : -1;
+    return hopeful === -1 ? this.#overtaken.findIndex(may) : hopeful;
   }
 
   /** In a hold the probes decide when such a one goes. */

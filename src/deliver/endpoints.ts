@@ -29,6 +29,9 @@ interface EndpointState extends EndpointRecord {
   /** Rounds in a row in which a batch that it had was not acknowledged, and when the last was seen. */
   doubts: number;
   doubtedAt: number;
+  /** Tries in a row that took nothing, and when the last of them ended. */
+  vain: number;
+  vainAt: number;
 }
 
 /** How an endpoint is doing, as `status --json` prints it; milliseconds since the epoch. */
@@ -57,6 +60,8 @@ const untouched = {
   pending: 0,
   doubts: 0,
   doubtedAt: 0,
+  vain: 0,
+  vainAt: 0,
 };
 
 const baseMs = 1000;
@@ -154,7 +159,20 @@ export class Endpoints {
       record.taken += events;
       record.passed += messages;
     }
-    state.doubts = 0;
+    Object.assign(state, { doubts: 0, vain: 0 });
+  }
+
+  /** A try took nothing, whatever was said; those that were under way together count once. */
+  inVain(use: EndpointUse): void {
+    const state = this.#of(use);
+    if (state === undefined || (state.vain > 0 && use.startedAt < state.vainAt)) return;
+    state.vain += 1;
+    state.vainAt = this.#clock.monotonic();
+  }
+
+  /** Tries in a row that took nothing. */
+  timesInVain(use: EndpointUse): number {
+    return this.#of(use)?.vain ?? 0;
   }
 
   /** Batches failed there. */

@@ -4,6 +4,7 @@ import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, Failure, Refusal } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
+import { isOfLate } from './meant.ts';
 import { untilOthersCode } from './suspects.ts';
 
 // Left for a dead letter, which goes again in one each time.
@@ -33,13 +34,15 @@ export function judgeLone(context: LoopContext, batch: Batch, use: EndpointUse, 
   if (!lone.counts(wasReached || isAllThereIs || isNearlyProven(batch))) return decision;
   const isLikely = isLikelyCause(batch, lone.failures);
   // What is no event may fare better than all that are: such a one goes again once before it is given up for good.
-  const isProven = isLikely && failure.othersTaken !== true && !areManyAlone(context, batch);
+  const isShown = isLikely && failure.othersTaken !== true && !areManyAlone(context, batch);
+  // So does one that was asked to come later, and holds up what stands behind it.
+  const isProven = isShown && !(failure.asksForPause === true && isOfLate(context, batch));
   const isAccused = batch.prepared.some(({ uid }) => context.suspects.isAccused(uid));
   const isTried = (wasReached || isAllThereIs) && (isLikely || isAccused || isExhausted(context, batch));
-  if (!isProven && wasReached && takesNothing(context, batch, failure, isTried))
+  if (!isShown && wasReached && takesNothing(context, batch, failure, isTried))
     return heldBack(context, batch, decision, failure);
-  if (!isProven && !isTried) return decision;
-  if (isProven || failure.othersTaken === true) {
+  if (!isShown && !isTried) return decision;
+  if (isShown || failure.othersTaken === true) {
     context.limits.blame(use.endpoint, batch.bytes);
     context.suspects.learnt();
   }

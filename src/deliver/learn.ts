@@ -21,6 +21,7 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
   }
   if (delivered === batch.size && context.limits.passed(endpoint.endpoint, batch.extent)) context.suspects.learnt();
   const hasProgressed = delivered + decision.refused.length > 0;
+  if (delivered === 0 && (decision.hold ?? decision.failure) !== undefined) context.endpoints.inVain(endpoint);
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision, decision.failure, hasProgressed);
   else if (decision.hold === undefined) onSuccess(context, endpoint);
   if (decision.unlocated > 0) onUnlocated(context, decision);

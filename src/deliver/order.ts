@@ -3,6 +3,9 @@ import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
 
+// Tries in a row that took nothing. A receiver that is busy, and takes one in three, hardly comes so far.
+const halvedAfter = 12;
+
 /** True for a batch of which the first event shows as well whether the receiver takes events again, or refuses all of it. */
 export const goesByFirst = ({ sink }: LoopContext, { size, blame, doubt }: Batch, use: EndpointUse, isProbe: boolean): boolean =>
   !sink.settlesFirst && (blame.asksFirst(use) || (isProbe && size > 1 && (doubt.isUnacknowledged || doubt.isLasting)));
@@ -29,6 +32,19 @@ export function takeOvertaken(context: LoopContext, stack: Batch[]): readonly Ba
     .splice(0)
     .toReversed()
     .sort((a, b) => Number(a.lone.failures > 0) - Number(b.lone.failures > 0));
+}
+
+/** Lets others go before all of a stack, in halves where nothing was taken for long: good events do not wait for all that stand before them. */
+export function stepBack(context: LoopContext, stack: Batch[], use: EndpointUse): void {
+  stack.splice(0, stack.length, ...stack.flatMap((batch) => halvesOf(context, batch, use)));
+}
+
+function halvesOf({ endpoints }: LoopContext, batch: Batch, use: EndpointUse): Batch[] {
+  batch.blame.narrowed();
+  if (batch.size === 1 || endpoints.timesInVain(use) < halvedAfter) return [batch];
+  const indexes = [...batch.prepared.keys()];
+  const middle = Math.ceil(batch.size / 2);
+  return batch.cut([indexes.slice(middle), indexes.slice(0, middle)]);
 }
 
 /** What is sent again goes next, or last where it is overtaken. */

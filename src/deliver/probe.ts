@@ -53,7 +53,7 @@ export async function passHold(context: LoopContext, isNew: boolean, isOld: () =
     const pass = await hold.passInTurn(stopping.signal, {
       rest: () => endpoints.restMs,
       ...(isNew && { isNew: () => isForNew() }),
-      stepsAside: () => isForNew() && turns.hasNew && isOld(),
+      stepsAside: () => turns.hasNew && isOld(),
     });
     if (pass !== 'probe' || (await prepareProbe(context))) return pass;
   }

@@ -5,10 +5,14 @@ import { deadline } from '../base/clock.ts';
 import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
+import type { Decision } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
 import { isAtRest, isUnclear } from './judge.ts';
 import type { SinkUse } from './open-sink.ts';
 import { takesTurns } from './order.ts';
+
+// Tries in a row, about a minute: most troubles of a receiver are over by then.
+const mostInVain = 6;
 
 /** What to do with a batch whose turn it is: send it, let others overtake it, or spare it this probe of the hold. Unless it is sent its endpoint is free again. */
 export async function worthOf(
@@ -75,8 +79,20 @@ async function isSpared(
  */
 export async function givesWay(context: LoopContext, batch: Batch, use: EndpointUse, isProbe: boolean): Promise<boolean> {
   if (isProbe && takesTurns(context, batch)) return true;
+  return batch.blame.isRefusedAlone(use) && (await mayBeBlamed(context, use));
+}
+
+/** True where nothing was taken for long, and what failed now may be to blame: others go before it and all that goes with it, which shows it. */
+export async function stepsBack(context: LoopContext, use: EndpointUse, { hold, failure }: Decision): Promise<boolean> {
+  if (context.sink.settlesFirst || context.endpoints.timesInVain(use) < mostInVain) return false;
+  if (failure?.isBlameless === false) return true;
+  return (hold ?? failure)?.ofRequest === true && (await mayBeBlamed(context, use));
+}
+
+/** Of what is refused in words that are meant for all. Where one request is under way the order counts more, unless the receiver answers something. */
+async function mayBeBlamed(context: LoopContext, use: EndpointUse): Promise<boolean> {
   const { sink, settlesFirst } = context.sink;
-  if (settlesFirst || !batch.blame.isRefusedAlone) return false;
+  if (settlesFirst) return false;
   return context.settings.inFlight > 1 || (sink !== undefined && (await reaches(context, use, sink)) === true);
 }
 

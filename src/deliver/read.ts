@@ -9,7 +9,7 @@ import type { LoopContext } from './context.ts';
 import type { OpenLane } from './lane.ts';
 import type { KnownLane } from './lanes.ts';
 import { type NextEvent, PreparedEvent, Preparer, type Unsendable } from './prepare.ts';
-import { mostPending } from './send-limit.ts';
+import { mostOpen } from './send-limit.ts';
 
 /** What was read of a lane at once; it is opened slice by slice, and what was not opened may be forgotten and read again. */
 interface Chunk {
@@ -62,16 +62,15 @@ export class LaneReader {
   readonly #chunks = new Map<LaneKind, Chunk[]>();
   readonly #routed: ReadonlySet<string> | undefined;
   readonly #slice: { readonly records: number; readonly bytes: number };
-  /** As many records of a lane may be open as fit into all requests and pending batches: more could not be sent anyway. */
   readonly #mostOpen: number;
 
   constructor(context: LoopContext) {
-    const { sources, batch, inFlight } = context.settings;
+    const { sources, batch } = context.settings;
     this.#context = context;
     this.#preparer = new Preparer(context);
     this.#routed = sources === undefined ? undefined : new Set(sources);
     this.#slice = { records: Math.min(batch.events, largestChunk), bytes: batch.bytes };
-    this.#mostOpen = batch.events * (mostPending + 2 * inFlight);
+    this.#mostOpen = mostOpen(context.settings);
   }
 
   /** What is read from now on is for another batch, in this order of kinds. */

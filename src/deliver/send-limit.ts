@@ -1,5 +1,11 @@
+import type { SinkSettings } from '../sinks/sink-settings.ts';
+
 /** Batches that may wait for a late acknowledgement. */
 export const mostPending = 64;
+
+/** As many records of a lane may be open as fit into all requests and pending batches: more could not be sent anyway. */
+export const mostOpen = ({ batch, inFlight }: Pick<SinkSettings, 'batch' | 'inFlight'>): number =>
+  batch.events * (mostPending + 2 * inFlight);
 
 /** How many requests may be under way: the most that is configured, less while the receiver asks for less. Halves and recovers additively, as TCP does. */
 export class SendLimit {

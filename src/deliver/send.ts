@@ -13,9 +13,9 @@ import { learn } from './learn.ts';
 import { meantForBatch } from './meant.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
-import { areOvertaken, goesByFirst, isOvertaken, putBack, takeOvertaken } from './order.ts';
+import { areOvertaken, goesByFirst, isOvertaken, putBack, stepBack, takeOvertaken } from './order.ts';
 import { enterHold, isStillProbing, passHold, renew, reopen } from './probe.ts';
-import { givesWay, worthOf } from './reach.ts';
+import { givesWay, stepsBack, worthOf } from './reach.ts';
 import { toWithdraw, withdraw } from './withdraw.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
@@ -128,7 +128,7 @@ function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[],
 /** What takes the batch's place, the first to be sent last: without what another process delivers now, or smaller where the endpoint takes less. */
 function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, isProbe: boolean): Batch[] | undefined {
   if (!isOwned(context, batch)) return ownedPart(context, batch);
-  if (goesByFirst(context, batch, endpoint, isProbe)) return batch.cutFirst().toReversed();
+  if (goesByFirst(context, batch, endpoint, isProbe)) return batch.cutFirst(endpoint).toReversed();
   const [first = [], ...rest] = groupsOf(context, endpoint, batch);
   // Only what goes now: with what it teaches the rest is cut otherwise.
   return rest.length === 0 ? undefined : batch.cut([first, rest.flat()]).toReversed();
@@ -249,6 +249,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   putBack(context, stack, applied.again);
   // The rest of what it was cut from is likely as bad, and one after the other would keep the next probes from what is new.
   if (batch.standsBack) for (const each of stack) each.standsBack = true;
+  if (await stepsBack(context, endpoint, decision)) stepBack(context, stack, endpoint);
   if (stack.at(-1) === batch && (await givesWay(context, batch, endpoint, isProbe))) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {

@@ -86,16 +86,17 @@ it('sends smaller batches to a receiver that is too slow for whole ones, and rem
 it('blames no event for an outage, however long, and is back at whole batches soon after it', async () => {
   const clock = virtualClock(1_000_000);
   const isOver = (): boolean => clock.monotonic() > 3_600_000;
-  const { isDrained, journal, setup } = await copiesOf({ clock, answer: () => (isOver() ? accepted : reset) }, 5_000);
+  const { isDrained, journal, setup } = await copiesOf({ clock, answer: () => (isOver() ? accepted : reset) }, 20_000);
 
   const afterwards = setup.sent.filter(({ at }) => at > 3_600_000);
   expect({ isDrained, letters: journal.letters.length, acknowledged: journal.settled.acknowledged }).toEqual({
     isDrained: true,
     letters: 0,
-    acknowledged: 5_500,
+    acknowledged: 20_500,
   });
-  expect(afterwards.length).toBeLessThan(200);
-  expect(afterwards.at(-1)?.uids).toHaveLength(500);
+  const whole = afterwards.filter(({ uids }) => uids.length === 500);
+  expect(afterwards.length - whole.length).toBeLessThan(300);
+  expect(whole.length).toBeGreaterThan(5);
 });
 
 it('does not blame an event for a receiver of two that takes nothing', async () => {

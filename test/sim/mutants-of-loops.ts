@@ -182,7 +182,7 @@ const deliver: readonly Mutant[] = [
     name: 'a receiver that asks one event to come later is believed by a clock that steps',
     file: 'src/deliver/meant.ts',
     caughtBy: 'test/deliver/meant.test.ts',
-    edits: [['context.clock.monotonic() - first.monotonic', 'context.clock.now() - first.at']],
+    edits: [['clock.monotonic() - first.monotonic', 'clock.now() - first.at']],
   },
   {
     name: 'a copy of an event that there is no room to give up is not counted',

@@ -81,3 +81,46 @@ it.each([
 
   expect(journal.letters).toEqual([]);
 });
+
+const broken: Reply = (response) => void response.destroy();
+
+it.each([
+  ['503', whole({ status: 503, body: 'later' })],
+  ['500', whole({ status: 500, body: 'error' })],
+  ['a connection that breaks', ({ text }: Seen): Reply => (isBad(text) ? broken : success)],
+] as const)('lets what is new pass 600 events that meet %s, one request at a time', async (_name, answer) => {
+  const journal = memoryJournal();
+  journal.put(live, [...records('bad', 600, { text: 'BOOM' }), ...records('good', 100)]);
+  await using receiver = await openReceiver(answer);
+  await using _delivery = deliver(journal, (context) => http(receiver.url, context), {
+    settings: { batch: { events: 100, bytes: 1_000_000, waitMs: 0 } },
+  });
+  const isThere = (uid: string): boolean => receiver.seen.some(({ text }) => !isBad(text) && text.includes(`"uid":"${uid}"`));
+
+  await until(() => records('good', 100).every(({ uid }) => isThere(uid)));
+  journal.put(live, records('new', 3));
+  await until(() => records('new', 3).every(({ uid }) => isThere(uid)));
+
+  expect(journal.letters.filter(({ record: { uid } }) => !uid.startsWith('bad'))).toEqual([]);
+});
+
+it.each([429, 503])('keeps the order, one request at a time, while all that is asked is answered %s', async (status) => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 40));
+  let posts = 0;
+  await using receiver = await openReceiver(({ method }) => {
+    if (method === 'POST') posts += 1;
+    return posts < 30 ? { status } : success;
+  });
+  await using delivery = deliver(journal, (context) => http(receiver.url, context), {
+    settings: { batch: { events: 10, bytes: 1_000_000, waitMs: 0 } },
+  });
+
+  const isDrained = await delivery.drained();
+
+  const taken = receiver.seen
+    .filter(({ method }) => method === 'POST')
+    .slice(29)
+    .flatMap(({ text }) => [...text.matchAll(/"uid":"(e\d+)"/g)].map(([, uid]) => uid));
+  expect({ isDrained, taken }).toEqual({ isDrained: true, taken: records('e', 40).map(({ uid }) => uid) });
+});

@@ -53,11 +53,13 @@ async function sizeFindings(
   return { said: `${what} gets through` };
 }
 
-/** True when the receiver itself answers, whatever it says, to a request that delivers nothing. */
+/** True when the receiver itself answers to a request that delivers nothing, whatever it says but that it is busy. */
 export async function reachesHttp(sending: Sending, signal: AbortSignal): Promise<boolean> {
   const authorization = await sending.authorizer.authorize(signal);
   const answer = answerOf('failed' in authorization ? authorization : await ask(sending, authorization.headers, signal));
-  return answer !== false && answer.status < 500 && strangersVerdict(answer) === undefined && !isPage(answer);
+  return (
+    answer !== false && answer.status < 500 && answer.status !== 429 && strangersVerdict(answer) === undefined && !isPage(answer)
+  );
 }
 
 function targetOf({ preset: { probe }, options, url }: Sending): URL {
