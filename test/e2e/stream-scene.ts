@@ -8,10 +8,13 @@ import type { Receiver } from './receiver.ts';
 export const [audit, data] = ['acme/default/audit-log', 'acme/default/data-plane'] as const;
 
 /** Starts the service, with a subscription on each topic, and with the tokens that it takes. */
-export async function startService(seed = 1): Promise<{ pulsar: SimulatedPulsar; tokens: Set<string> }> {
+export async function startService(
+  seed = 1,
+  ports: readonly [number, number] = [0, 0],
+): Promise<{ pulsar: SimulatedPulsar; tokens: Set<string> }> {
   const tokens = new Set(['first-token']);
   const { clock } = systemSeams();
-  const pulsar = await startPulsar({ clock, random: seededRandom(seed), ports: [0, 0], tokens });
+  const pulsar = await startPulsar({ clock, random: seededRandom(seed), ports, tokens });
   for (const topic of [audit, data]) pulsar.subscribe(topic, 'penstock');
   return { pulsar, tokens };
 }

@@ -210,6 +210,16 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     events: [0, 1, 2, 3].map((n) => ({ source: 'stream', n, at: minute + n * 20_000, late: 0 })),
     faults: [{ on: 'sink1', kind: 'restart', from: minute, to: 75_000, share: 1 }],
   },
+  // Nothing is late but what a copy of the vendor does not have yet: it is only read because windows that are over are read again.
+  'a vendor whose copies lag behind each other, and nothing else': {
+    ...nothing,
+    seed: 7,
+    hours: 1.5,
+    sources: [{ name: 'offset', kind: 'offset', pageSize: 5, backMs: 0 }],
+    sinks: [sink],
+    events: Array.from({ length: 40 }, (_, n) => ({ source: 'offset', n, at: 2 * minute + n * 80_000, late: 0 })),
+    faults: [{ on: 'offset', kind: 'stale', from: 0, to: hour, share: 0.6 }],
+  },
   // A poll and an import of the same folder have a page in hand each. The watch compared a commit with what was handed out last, to whom so ever.
   'an import beside a poll of the same folder': {
     ...nothing,

@@ -215,6 +215,17 @@ const mutantsOfHistories: readonly Mutant[] = [
     edits: [['from: Math.max(start, Math.min(from ?? until, until - overlapOf(context))),', 'from: until,']],
   },
   {
+    name: 'what a lagging copy hid is not looked for again',
+    file: 'src/collect/windows/poll.ts',
+    caughtBy: 'fixed',
+    edits: [
+      [
+        'Math.max(settings.window.overlapMs, settings.connector.defaults.precisionMs);',
+        'settings.connector.defaults.precisionMs;',
+      ],
+    ],
+  },
+  {
     name: 'ages told by the wall clock',
     file: 'src/journal/sqlite/file/journal-time.ts',
     caughtBy: 'fixed',
