@@ -73,7 +73,7 @@ async function roomForLetter({ hold, deadLetters, stopping }: LoopContext, code:
     await hold.enter(lettersFull(deadLetters.count, code));
     const pass = await hold.pass(stopping.signal);
     if (pass === 'stop') return false;
-    if (pass === 'probe') await hold.probed((await deadLetters.recount().catch(() => false)) ? 'ended' : 'refused');
+    if (pass === 'probe') await hold.probed((await deadLetters.findsRoom().catch(() => false)) ? 'ended' : 'refused');
   }
   return true;
 }

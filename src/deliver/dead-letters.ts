@@ -15,6 +15,8 @@ export class DeadLetters {
   readonly #loggedCodes = new Set<string>();
   #stored = 0;
   #reserved = 0;
+  /** Of these: what waits behind others of its lane. */
+  #behind = 0;
 
   constructor(
     journal: Pick<Journal, 'countDeadLetters' | 'deadLetters' | 'jobs' | 'insertJob'>,
@@ -40,7 +42,7 @@ export class DeadLetters {
 
   /** Takes room for one letter; false when there is none. */
   reserve(): boolean {
-    if (this.count >= this.#most) return false;
+    if (this.count - this.#behind >= this.#most) return false;
     this.#reserved += 1;
     return true;
   }
@@ -48,14 +50,25 @@ export class DeadLetters {
   /** These are in the journal now: `fresh` of them took the room they had reserved; `resolved` others left it, delivered at last. */
   written(letters: readonly NewDeadLetter[], fresh: number, resolved: number): void {
     this.#reserved = Math.max(0, this.#reserved - fresh);
+    this.#behind = Math.max(0, this.#behind - fresh);
     this.#stored = Math.max(0, this.#stored + fresh - resolved);
     for (const letter of letters) this.#logFirst(letter);
   }
 
-  /** Counts anew: an operator may have retried or discarded some. True when there is room. */
-  async recount(): Promise<boolean> {
+  /** Counts anew: an operator may have retried or discarded some. */
+  async recount(): Promise<void> {
     this.#stored = await this.#journal.countDeadLetters({ sink: this.#sink });
-    return this.count < this.#most;
+  }
+
+  /**
+   * Looks for room at the probe of a hold; true when the journal has some. Letters that have not got there by then wait for what stands before them in
+   * their lane, which may itself wait for room: they take none any more, or all would wait for each other.
+   */
+  async findsRoom(): Promise<boolean> {
+    await this.recount();
+    if (this.#stored >= this.#most) return false;
+    this.#behind = this.#reserved;
+    return true;
   }
 
   /** {@link queueRetry}, where nobody could do anything about its failure but an operator. */

@@ -63,7 +63,7 @@ export async function passHold(context: LoopContext, isNew: boolean, isOld: () =
 async function prepareProbe(context: LoopContext): Promise<boolean> {
   const { hold, deadLetters } = context;
   if (hold.cause?.kind === 'letters') {
-    await hold.probed((await deadLetters.recount().catch(() => false)) ? 'ended' : 'refused');
+    await hold.probed((await deadLetters.findsRoom().catch(() => false)) ? 'ended' : 'refused');
     return false;
   }
   if (await reopen(context)) return true;

@@ -8,7 +8,7 @@ import type { DeliverDeps } from '../../src/deliver/deps.ts';
 import { SinkHold } from '../../src/deliver/hold.ts';
 import { RefusalRate } from '../../src/deliver/refusal-rate.ts';
 import type { Lane } from '../../src/journal/journal.ts';
-import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
+import type { Pending, Sink, Verdict, Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { accepted, record, records, settingsOf, setUp } from './harness.ts';
@@ -480,6 +480,37 @@ it('holds when the dead letters are full, and goes on when there is room', async
     reason: 'the dead letters are full (3); the next one has code "6e3"',
   });
   expect({ letters: journal.letters.length, offset: journal.offsetOf(live) }).toEqual({ letters: 3, offset: 6 });
+  await clock.until(loop.stop(0));
+});
+
+it.each([
+  { end: 'is taken', verdict: { kind: 'accept' } },
+  { end: 'is refused, too', verdict: { kind: 'event', code: '6e0', reason: 'bad' } },
+] as const)('goes on where those behind the first event took all the room before it $end', async ({ verdict }) => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 4));
+  let isBusy = true;
+  const verdictOf = (uid: string): Verdict =>
+    uid === 'e0' ? (isBusy ? { kind: 'retry', reason: 'busy' } : verdict) : { kind: 'event', code: `6${uid}`, reason: 'bad' };
+  const { loop, clock } = setUp({
+    journal,
+    settings: { maxDeadLetters: 2 },
+    answer({ events }) {
+      const each = events.map(({ uid }) => verdictOf(uid));
+      isBusy = false;
+      return { each };
+    },
+  });
+  loop.start();
+  await clock.advance(1_000);
+  const held = { letters: journal.letters.length, state: loop.status().state };
+
+  for (let minutes = 0; minutes < 30; minutes += 1) {
+    journal.letters.splice(0);
+    await clock.advance(60_000);
+  }
+
+  expect({ held, offset: journal.offsetOf(live) }).toEqual({ held: { letters: 0, state: 'hold' }, offset: 4 });
   await clock.until(loop.stop(0));
 });
 

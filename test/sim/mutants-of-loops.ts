@@ -173,6 +173,12 @@ const deliver: readonly Mutant[] = [
     edits: [['this.steadyNow = steadyTime(clock);', 'this.steadyNow = () => clock.now();']],
   },
   {
+    name: 'letters that wait behind an event without an outcome keep the room that it waits for',
+    file: 'src/deliver/dead-letters.ts',
+    caughtBy: 'test/deliver/holding.test.ts',
+    edits: [['    this.#behind = this.#reserved;\n', '']],
+  },
+  {
     name: 'an event is given up for good though most that are sent alone fail',
     file: 'src/deliver/judge.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
