@@ -321,7 +321,8 @@ async function openHalf(url: string, count: number): Promise<Open[]> {
     opened.map(async (socket) => {
       await once(socket, 'connect');
       socket.write('GET /healthz HTTP/1.1\r\nHost: 127');
-      return { socket, closed: once(socket, 'close') };
+      // Also where the end comes as a reset: `once` of `node:events` would reject with it.
+      return { socket, closed: new Promise((resolve) => socket.once('close', resolve)) };
     }),
   );
 }
