@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { isObject } from '../../src/base/json.ts';
+import { isObject, parseJson } from '../../src/base/json.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { describeAnswer } from '../../src/sinks/exchange.ts';
 import { numberAt } from '../../src/sinks/http/answer.ts';
@@ -63,7 +63,7 @@ it('acknowledgements are those that an answer calls true', () => {
   const acks = fc.dictionary(fc.oneof(fc.nat().map(String), anyText), fc.oneof(fc.boolean(), odd));
   fuzz(acks, (said) => {
     const found = readAcks(Buffer.from(JSON.stringify({ acks: said })));
-    const wanted = Object.entries(JSON.parse(JSON.stringify(said)) as object).filter(([, value]) =>
+    const wanted = Object.entries(parseJson(JSON.stringify(said)) as object).filter(([, value]) =>
       [true, 'true'].includes(value),
     );
 
