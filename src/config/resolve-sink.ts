@@ -31,7 +31,10 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   if (read.faults.length > 0) return undefined;
   const base = await refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
   checkOwnRules(kind, base.options, read, block, context);
-  return context.faults.length > before ? undefined : { ...base, ...settings, name: block.name, type: kind.name, sinkType: kind };
+  if (context.faults.length > before) return undefined;
+  // What stands at the top of the file is for those that have a use for it.
+  const http = usesTls(kind) || common.tls !== undefined ? base.http : { ...base.http, tls: undefined };
+  return { ...base, http, ...settings, name: block.name, type: kind.name, sinkType: kind };
 }
 
 async function kindOf({ raw, at }: NamedBlock, { doc, from, faults, sinkTypes }: LoadContext): Promise<SinkType | undefined> {
@@ -52,9 +55,12 @@ async function kindOf({ raw, at }: NamedBlock, { doc, from, faults, sinkTypes }:
   );
 }
 
+const propertiesOf = ({ options }: SinkType): object => (options as { properties?: object }).properties ?? {};
+const usesTls = (kind: SinkType): boolean => kind.speaksHttp === true || Object.hasOwn(propertiesOf(kind), 'tls');
+
 /** The options of the kind itself. One that describes `tls` opens its own sockets and gets what stands at the top of the file, too. */
 function ownOptions(kind: SinkType, value: Readonly<Record<string, unknown>>, http: ConnectionConfig): Options {
-  const properties = (kind.options as { properties?: object }).properties ?? {};
+  const properties = propertiesOf(kind);
   const own = Object.fromEntries(Object.entries(value).filter(([key]) => Object.hasOwn(properties, key)));
   return Object.hasOwn(properties, 'tls') && http.tls !== undefined ? { ...own, tls: http.tls } : own;
 }

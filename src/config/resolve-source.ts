@@ -37,7 +37,10 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
   if (context.faults.length > before) return undefined;
   const base = await refreshable(read, block, schema, context, (value) => value['options'] as Options);
   const names = namesOf(connector, base.options, block, context);
-  return names && { ...base, key: `${base.key} ${connector.hash}`, ...settings, name: block.name, connector, ...names };
+  // Files are read without the network.
+  const isOwn = (value as SourceOptions).tls !== undefined;
+  const http = connector.kind === 'csv_directory' && !isOwn ? { ...base.http, tls: undefined } : base.http;
+  return names && { ...base, http, key: `${base.key} ${connector.hash}`, ...settings, name: block.name, connector, ...names };
 }
 
 /** Whose events a source has; undefined, with a fault, where they are of an address that is none. */

@@ -1,7 +1,8 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { makeCertificates } from '../http/certificates.ts';
 import { penstock } from './terminal.ts';
 
 async function configured(yaml: string): Promise<string> {
@@ -94,4 +95,28 @@ it('shows warnings on standard error and still ends well', async () => {
     0,
     `warning ${file}:1:1 (sources): there is no source; nothing is collected\n  fix: add one below sources:\n`,
   ]);
+});
+
+it('warns of certificates that end soon, of what uses them alone', async () => {
+  const made = makeCertificates();
+  onTestFinished(() => made[Symbol.dispose]());
+  const files = `ca_file: ${made.path('ca.pem')}, cert_file: ${made.path('client.pem')}, key_file: ${made.path('client.key')}`;
+  const withFiles = source.replace(
+    'sources: {',
+    'sources: { files: { connector: astra-csv, options: { directory: ./in, org_id: o } },',
+  );
+  const lake = 'lake: { type: http, url: "https://lake.example.com" }';
+  const file = await configured(`tls: { ${files} }\n${withFiles}sinks: { ${lake}, disk: { type: file, path: ./out.ndjson } }\n`);
+  const inThreeDays = new Date(Date.now() + 3 * 86_400_000 - 60_000);
+  onTestFinished(() => void vi.useRealTimers());
+  vi.useFakeTimers({ now: inThreeDays, toFake: ['Date'] });
+
+  const { code, err } = await penstock(['validate', '-c', file, '--without-secrets']);
+  const json = await penstock(['validate', '-c', file, '--without-secrets', '--json']);
+
+  const told = (JSON.parse(json.out) as { warnings: { where: string; what: string }[] }).warnings;
+  expect(code).toBe(0);
+  expect(err).toMatch(/warning sink lake: the client certificate in .*client\.pem (expires|expired) on /);
+  expect(err).not.toContain('sink disk');
+  expect(new Set(told.map(({ where }) => where))).toEqual(new Set(['source feed', 'sink lake']));
 });

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { type Fault, formatFault, formatPath } from '../../base/yaml-faults.ts';
+import { endingCertificates } from '../../daemon/certificates.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
@@ -30,13 +31,23 @@ function counted(count: number, one: string): string {
 export async function validate({ config: file, withoutSecrets, json }: ValidateOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   try {
-    const { sources, sinks, warnings } = await readConfig(file, seams, { withoutSecrets: withoutSecrets === true });
+    const config = await readConfig(file, seams, { withoutSecrets: withoutSecrets === true });
+    const { sources, sinks, warnings } = config;
+    const ending = await endingCertificates(config, seams);
     const names = (blocks: readonly { readonly name: string }[]): string[] => blocks.map(({ name }) => name);
     if (json === true) {
-      output.json({ valid: true, file, sources: names(sources), sinks: names(sinks), warnings: warnings.map(plain) });
+      output.json({
+        valid: true,
+        file,
+        sources: names(sources),
+        sinks: names(sinks),
+        warnings: [...warnings.map(plain), ...ending],
+      });
       return;
     }
     for (const warning of warnings) output.note(`${output.color.yellow('warning')} ${formatFault(warning)}`);
+    for (const { where, what, fix = '' } of ending)
+      output.note(`${output.color.yellow('warning')} ${where}: ${what}\n  fix: ${fix}`);
     output.line(`${output.color.green('ok')} ${file}: ${counted(sources.length, 'source')}, ${counted(sinks.length, 'sink')}`);
   } catch (error) {
     if (json !== true || !(error instanceof PenstockError)) throw error;
