@@ -89,19 +89,19 @@ interface Turn {
 async function takeTurn(context: LoopContext, stack: readonly Batch[], batch: Batch, isProbe: boolean): Promise<Turn> {
   const { endpoints, turns, changed, clock, stopping } = context;
   const areOld = (): boolean => areOvertaken(context, stack);
-  const isTurnOfNew = (use: EndpointUse): boolean => turns.isOfNew && endpoints.isFailing(use) && areOld();
   const pass = isProbe ? 'probe' : await passHold(context, batch.attempts === 0 && !isOvertaken(context, batch), areOld);
   if (pass === 'stop' || pass === 'aside') return { pass };
+  const isTurnOfNew = (use: EndpointUse): boolean => pass === 'open' && turns.isOfNew && endpoints.isFailing(use) && areOld();
   let endpoint = await takeEndpoint(context, pass === 'probe');
   // What is new is on its way to the endpoint, too: it only has to come first.
-  while (endpoint !== undefined && pass === 'open' && isTurnOfNew(endpoint) && !turns.hasNew) {
+  while (endpoint !== undefined && isTurnOfNew(endpoint) && !turns.hasNew) {
     endpoints.release(endpoint);
     await changed.waitAtMost(clock, lookAgainMs, stopping.signal);
     endpoint = await takeEndpoint(context, false);
   }
   if (endpoint === undefined) return { pass };
   // The last try of an endpoint that fails was of what had failed before, so the next one is of what is new.
-  if (pass === 'open' && isTurnOfNew(endpoint)) {
+  if (isTurnOfNew(endpoint)) {
     endpoints.release(endpoint);
     return { pass: 'aside' };
   }

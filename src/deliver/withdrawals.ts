@@ -84,7 +84,7 @@ export class Withdrawals {
   }
 
   async #change(to: (note: Readonly<Record<string, Json>>) => Json): Promise<void> {
-    await this.#journal.changeNote('', this.#name, (note) => to(isObject(note) ? (note as Record<string, Json>) : {}));
+    await this.#journal.changeNote('', this.#name, (note) => to(isObject(note) ? note : {}));
   }
 }
 
