@@ -10,11 +10,13 @@ import {
   disablingCrewFrom,
   type EndPlan,
   type EventPlan,
+  edgyFrom,
   type FaultPlan,
   type FilePlan,
   hour,
   type JobPlan,
   minute,
+  mostStaleMs,
   type OfflinePlan,
   type ReceiverFault,
   restingFrom,
@@ -358,11 +360,60 @@ function withUnsteadyPeers(scenario: Scenario): Scenario {
   };
 }
 
+/** Overlap and settle of the connectors that read by windows: what shows up no later is collected. */
+const reachMs: Readonly<Partial<Record<SourceKind, number>>> = { offset: 16 * minute, token: 6 * minute };
+
+/** What is nearly too late, what is deleted while it is read, pages of any size, and little room for dead letters. */
+function withEdges(scenario: Scenario): Scenario {
+  const { seed, hours, sources, sinks, events, faults, jobs } = scenario;
+  const dice = diceOf(Math.imul(seed, 0x1b873593) ^ 0x38495ab5);
+  const some = <T>(list: readonly T[], share: number): T[] => list.filter(() => dice.chance(share));
+  const reaches = new Map(
+    sources.map(({ name, kind }) => {
+      const isStale = faults.some((fault) => fault.on === name && fault.kind === 'stale');
+      return [name, (reachMs[kind] ?? 0) - (isStale ? mostStaleMs : 0)] as const;
+    }),
+  );
+  const [lateShare, goneShare] = [dice.pick([0, 0.3, 0.8]), dice.pick([0, 0, 0.1, 0.4])];
+  const edgy = (event: EventPlan): EventPlan => {
+    const reach = reaches.get(event.source) ?? 0;
+    if (reach <= 0 || event.copyOf !== undefined) return event;
+    if (dice.chance(lateShare)) return { ...event, late: reach - dice.between(0, 3_000) };
+    // Most of what is deleted while it is read is old: the first poll reads it for as long as it has pages.
+    return event.at < 0 && dice.chance(goneShare) ? { ...event, gone: dice.between(0, dice.pick([5_000, 20_000])) } : event;
+  };
+  const paged = sources.filter(({ kind }) => kind !== 'stream' && kind !== 'files');
+  const limited = sinks.map((sink) => (dice.chance(0.5) ? { ...sink, mostDeadLetters: dice.pick([1, 3, 10]) } : sink));
+  const tidied = some([...limited, ...limited], 0.6).filter(({ mostDeadLetters }) => mostDeadLetters !== undefined);
+  // Only where polls follow each other quickly a record is seen by the last that may see it, or by none.
+  const often = new Set(lateShare > 0 ? some(sources, 0.5).map(({ name }) => name) : []);
+  return {
+    ...scenario,
+    sources: sources.map((source) => (often.has(source.name) && reachMs[source.kind] ? { ...source, everyMs: 15_000 } : source)),
+    sinks: limited,
+    events: events.map(edgy),
+    faults: [
+      ...faults,
+      ...some(paged, 0.6).map(({ name: on }): FaultPlan => {
+        const from = dice.chance(0.5) ? 0 : dice.between(0, hours * hour);
+        return { on, kind: 'short_page', share: dice.pick([0.2, 0.6, 1]), from, to: from + dice.pick([10 * minute, 2 * hour]) };
+      }),
+    ],
+    jobs: [
+      ...jobs,
+      ...tidied.map(({ name: sink }): JobPlan => {
+        return { at: dice.between(minute, hours * hour), kind: dice.pick(['discard', 'retry_dead_letters'] as const), sink };
+      }),
+    ],
+  };
+}
+
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
   if (seed >= changingCrewFrom) return withChanges(withOrders(drawCrew(seed, hours)));
   if (seed >= busyCrewFrom) return withOrders(drawCrew(seed, hours));
   if (seed >= crewFrom) return drawCrew(seed, hours);
+  if (seed >= edgyFrom) return withEdges(withUnsteadyPeers(drawResting(seed, hours)));
   if (seed >= unsteadyFrom) return withUnsteadyPeers(drawResting(seed, hours));
   if (seed >= restingFrom) return drawResting(seed, hours);
   const scenario = drawEarly(seed, hours);

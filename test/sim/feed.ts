@@ -23,6 +23,8 @@ export interface Entry {
   /** True times, milliseconds since the epoch. */
   readonly time: number;
   readonly visibleAt: number;
+  /** When it is deleted; Infinity: never. */
+  readonly goneAt: number;
   /** Made by our own request: may be left out. */
   readonly self: boolean;
 }
@@ -100,6 +102,7 @@ export function entryOf(
     facts: connector.records.examine(raw, tenant),
     time,
     visibleAt: startMs + plan.at + plan.late,
+    goneAt: startMs + (plan.gone ?? Infinity),
     self: false,
   };
 }
@@ -126,5 +129,5 @@ export function selfEntry(
   };
   const raw = { value };
   const plan = { source, n: -1 - n, at: 0, late: 0 };
-  return { plan, raw, facts: connector.records.examine(raw, tenant), time, visibleAt: now, self: true };
+  return { plan, raw, facts: connector.records.examine(raw, tenant), time, visibleAt: now, goneAt: Infinity, self: true };
 }

@@ -209,6 +209,12 @@ const mutantsOfHistories: readonly Mutant[] = [
     ],
   },
   {
+    name: 'the last total counts where rows go away while they are read',
+    file: 'src/collect/windows/guard.ts',
+    caughtBy: 'seed 65001230',
+    edits: [['this.#mostTotal = Math.max(this.#mostTotal, total);', 'this.#mostTotal = total;']],
+  },
+  {
     name: 'no overlap',
     file: 'src/collect/windows/poll.ts',
     caughtBy: 'seed 1',

@@ -12,7 +12,7 @@ const most = 1_000_000;
 
 /** True for a record that must be collected: it showed up in time (everywhere, where copies of the vendor lag behind), or somebody looks again later. */
 function isPromised({ plan, connector }: Feed, entry: Entry, start: number, lagMs: number): boolean {
-  if (entry.self) return false;
+  if (entry.self || entry.goneAt < Infinity) return false;
   if (plan.kind === 'stream' || plan.kind === 'files') return true;
   if (entry.time < start) return false;
   // A cursor passes nothing by, however late it shows up.

@@ -98,6 +98,14 @@ class Playing {
     this.#lostAnswers = [];
   }
 
+  /** An operator looks after dead letters that have little room. */
+  async tidy(): Promise<void> {
+    const { time, receivers } = this.world;
+    for (const { plan } of receivers)
+      if (plan.mostDeadLetters !== undefined)
+        await time.track(Promise.resolve(this.life?.journal?.discardDeadLetters({ sink: plan.name })));
+  }
+
   get #end(): EndPlan | undefined {
     return this.#ends[0] ?? never;
   }
@@ -248,6 +256,7 @@ async function settleDown(playing: Playing, calmMs: number): Promise<void> {
     // What has not come by then will hardly come: looked for more seldom, so that time may leap.
     const stepMs = world.scenario.leaps === true && world.time.elapsed - began > 6 * hour ? 2 * hour : 5 * minute;
     await playing.until(Math.min(limit, world.time.elapsed + stepMs));
+    await playing.tidy();
     if (playing.life?.journal !== undefined && (await world.time.track(missing(world, playing.life))).length === 0) return;
   }
 }

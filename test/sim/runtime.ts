@@ -48,9 +48,9 @@ export function settingsOf({ plan, connector, options }: Feed): SourceSettings {
   };
 }
 
-export function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
+export function deliveryOf({ name, inFlight, batchEvents, mostDeadLetters = 100_000 }: SinkPlan): SinkSettings {
   const batch = { events: batchEvents, bytes: 1_000_000, waitMs: 1_000 };
-  return deliverySettings({ name, type: 'sim', inFlight, batch, maxDeadLetters: 100_000 });
+  return deliverySettings({ name, type: 'sim', inFlight, batch, maxDeadLetters: mostDeadLetters });
 }
 
 /** A clock whose timers take longer: for chores that look whether something happened, most of what an idle day consists of. */
@@ -145,7 +145,10 @@ export class SimRuntime implements Runtime {
     if (feed !== undefined) this.#buildSource(feed, { ...settingsOf(feed), schedule: { everyMs: value * 60_000 } }).loop.start();
     if (receiver === undefined) return;
     const settings = deliveryOf(receiver.plan);
-    this.#buildSink(receiver, { ...settings, batch: { ...settings.batch, events: value } }).loop.start();
+    this.#buildSink(receiver, {
+      ...settings,
+      batch: { ...settings.batch, events: value },
+    }).loop.start();
   }
 
   async stop(): Promise<void> {

@@ -28,6 +28,8 @@ export interface SinkPlan {
   readonly wire?: Wire;
   /** Under pressure records are left out for it, and counted. */
   readonly skipsWhenFull?: boolean;
+  /** Room for dead letters, where it is little; an operator makes some now and then, and when all is calm. */
+  readonly mostDeadLetters?: number;
 }
 
 export type Wire = 'hec' | 'hec_ack' | 'bulk' | 'syslog' | 'syslog_octets' | 'syslog_udp' | 'relp';
@@ -45,6 +47,8 @@ export interface EventPlan {
   readonly copyOf?: number;
   /** Receivers that refuse it for its content. */
   readonly refusedBy?: readonly string[];
+  /** When its vendor deletes it; what lies after it on the pages moves up. */
+  readonly gone?: number;
 }
 
 export type VendorFault =
@@ -63,6 +67,7 @@ export type VendorFault =
   | 'slow'
   | 'too_large'
   | 'empty_page'
+  | 'short_page'
   | 'stale';
 /**
  * `lie`: says that it took what it throws away; no history draws it, because nobody could keep a promise then. `restart`: forgets what it said would
@@ -226,6 +231,9 @@ export const restingFrom = 50_000_000;
 
 /** Seeds from here on: vendors answer from copies that lag behind, and receivers that acknowledge later restart. */
 export const unsteadyFrom = 62_000_000;
+
+/** Seeds from here on: records at the edge of what the overlap covers, or deleted while they are read; pages that change their size; little room for dead letters. */
+export const edgyFrom = 65_000_000;
 
 /** How far a vendor's copy lags behind at most, milliseconds. */
 export const mostStaleMs = 2 * minute;

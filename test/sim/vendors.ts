@@ -38,8 +38,12 @@ const visible = (vendor: Vendor, time: SimTime): Entry[] => vendor.entries.filte
 /** What the copy that answers has: each request may be for another one. */
 function inCopy(vendor: Vendor, { time, dice, strikes }: VendorParts): Entry[] {
   const upTo = time.now() - (strikes('stale') ? dice.between(0, mostStaleMs) : 0);
-  return vendor.entries.filter(({ visibleAt }) => visibleAt <= upTo);
+  return vendor.entries.filter(({ visibleAt, goneAt }) => visibleAt <= upTo && time.now() < goneAt);
 }
+
+/** How many records the next page has at most. */
+const pageSizeOf = ({ plan, dice, strikes }: VendorParts): number =>
+  strikes('short_page') ? dice.between(1, plan.pageSize) : plan.pageSize;
 
 const byTime = (a: Entry, b: Entry): number =>
   a.time - b.time || (a.facts.uid < b.facts.uid ? -1 : a.facts.uid === b.facts.uid ? a.plan.n - b.plan.n : 1);
@@ -88,7 +92,7 @@ const values = (entries: readonly Entry[]): unknown[] => entries.map(({ raw }) =
 
 /** Offset and total; both bounds inclusive; without bounds newest first. */
 function offsetPager(vendor: Vendor, parts: VendorParts): Pager {
-  const { plan, dice, strikes } = parts;
+  const { dice, strikes } = parts;
   return (url) => {
     const query = url.searchParams;
     const all = inCopy(vendor, parts).sort(byTime);
@@ -96,7 +100,7 @@ function offsetPager(vendor: Vendor, parts: VendorParts): Pager {
     const matching = Number.isNaN(from) ? all.toReversed() : all.filter((e) => e.time >= from && e.time <= to);
     if (!Number.isNaN(from) && to - from > hour && strikes('too_large')) return refused(413, 'range too large');
     const offset = Number(query.get('offset') ?? 0);
-    const page = matching.slice(offset, offset + Math.min(plan.pageSize, Number(query.get('limit') ?? 100)));
+    const page = matching.slice(offset, offset + Math.min(pageSizeOf(parts), Number(query.get('limit') ?? 100)));
     const extra = strikes('large_total') ? dice.between(1, 5) : 0;
     return json({ items: values(page), total_count: matching.length + extra }, page);
   };
@@ -114,7 +118,7 @@ function after(matching: readonly Entry[], key: string): Entry[] {
 
 /** A token names the last record of its page. */
 function tokenPager(vendor: Vendor, parts: VendorParts): Pager {
-  const { plan, dice, strikes } = parts;
+  const { dice, strikes } = parts;
   return (url) => {
     const query = url.searchParams;
     const token = query.get('next_token');
@@ -130,7 +134,7 @@ function tokenPager(vendor: Vendor, parts: VendorParts): Pager {
       const again = sign(`${key ?? '0||0'}~${vendor.requests}`);
       return json({ audit_logs: [], next_token: again });
     }
-    const page = rest.slice(0, plan.pageSize);
+    const page = rest.slice(0, pageSizeOf(parts));
     const last = page.at(-1);
     const next = last !== undefined && rest.length > page.length ? sign(keyOf(last)) : null;
     const repeated = strikes('repeat') ? matching.filter(() => dice.chance(0.1)) : [];
@@ -146,7 +150,7 @@ function linkPager(vendor: Vendor, parts: VendorParts): Pager {
 
 /** The upper bound does not belong to the range. */
 function bounded(url: URL, vendor: Vendor, parts: VendorParts): Answer {
-  const { plan, dice, strikes } = parts;
+  const { dice, strikes } = parts;
   const query = url.searchParams;
   const [since, until] = [Date.parse(query.get('since') ?? ''), Date.parse(query.get('until') ?? '')];
   if (until - since > hour && strikes('too_large')) return refused(413, 'range too large');
@@ -155,7 +159,7 @@ function bounded(url: URL, vendor: Vendor, parts: VendorParts): Answer {
     .sort(byTime);
   const key = query.get('after');
   const rest = key === null ? matching : after(matching, key);
-  const page = rest.slice(0, plan.pageSize);
+  const page = rest.slice(0, pageSizeOf(parts));
   const last = page.at(-1);
   const next = new URL(url);
   if (last !== undefined) next.searchParams.set('after', keyOf(last));
@@ -168,7 +172,7 @@ const byShowing = (a: Entry, b: Entry): number => a.visibleAt - b.visibleAt || a
 
 /** The cursor counts the records that showed up; the first request begins with those of a time. */
 function polled(url: URL, vendor: Vendor, parts: VendorParts): Answer {
-  const { time, plan, connector, dice, strikes } = parts;
+  const { time, connector, dice, strikes } = parts;
   const query = url.searchParams;
   const cursor = query.get('after');
   if (cursor !== null && strikes('token_refused')) return refused(dice.pick([400, 404, 410]), 'unknown cursor');
@@ -176,7 +180,7 @@ function polled(url: URL, vendor: Vendor, parts: VendorParts): Answer {
   const since = Date.parse(query.get('since') ?? '');
   const first = log.findIndex(({ visibleAt }) => visibleAt >= since);
   const start = cursor === null ? (first === -1 ? log.length : first) : Number(cursor.split('~')[0]);
-  const page = strikes('empty_page') ? [] : log.slice(start, start + plan.pageSize);
+  const page = strikes('empty_page') ? [] : log.slice(start, start + pageSizeOf(parts));
   const next = new URL(url);
   next.searchParams.set(
     'after',
