@@ -130,16 +130,28 @@ it.each([
   },
 );
 
-it.each([0, 1, 2, 3])(
-  'sends a good batch soon beside two of which every event breaks the receiver, %s promises later',
-  async (turns) => {
-    const { loop, clock, sent, journal } = breaking(100, {
-      events: 50,
-      async answer(batch) {
-        for (let count = 0; count < turns; count += 1) await Promise.resolve();
-        return isBad(batch) ? reset : accepted;
+it.each([
+  [0, 4],
+  [1, 4],
+  [2, 4],
+  [3, 4],
+  [8, 4],
+  [3, 2],
+  [8, 2],
+])(
+  'sends a good batch soon beside two of which every event breaks the receiver, %s promises later, with %s requests in flight',
+  async (turns, inFlight) => {
+    const { loop, clock, sent, journal } = breaking(
+      100,
+      {
+        events: 50,
+        async answer(batch) {
+          for (let count = 0; count < turns; count += 1) await Promise.resolve();
+          return isBad(batch) ? reset : accepted;
+        },
       },
-    });
+      inFlight,
+    );
     journal.put(live, records('n', 50));
     loop.start();
 
@@ -147,6 +159,8 @@ it.each([0, 1, 2, 3])(
 
     const fresh = new Set(sent.flatMap(({ uids }) => uids).filter((uid) => uid.startsWith('n')));
     expect(fresh.size).toBe(50);
+    // It has its turn as soon as both have failed, and not when one of them came again and again.
+    expect(sent.findIndex(({ uids }) => uids.some((uid) => uid.startsWith('n')))).toBeLessThanOrEqual(4);
     await clock.until(loop.stop(0));
   },
 );
