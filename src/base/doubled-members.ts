@@ -1,5 +1,5 @@
 // Members that stand twice in one object. JSON.parse keeps the last, and what the others held is gone without a word.
-import { hasEscapedKey } from './escaped-keys.ts';
+import { endOfString, hasEscapedKey, skipBlanks } from './escaped-keys.ts';
 
 /** A way through objects, key by key; `any` stands for every key. */
 export type KeyPath = readonly (string | typeof any)[];
@@ -16,7 +16,7 @@ export interface Doubled {
   readonly spans: readonly Span[];
 }
 
-const [quote, backslash, brace, bracket, closingBrace, closingBracket, comma, colon] = [34, 92, 123, 91, 125, 93, 44, 58];
+const [quote, brace, bracket, closingBrace, closingBracket, comma, colon] = [34, 123, 91, 125, 93, 44, 58];
 
 /** The members on these paths that stand there more than once, in the order of their text. A text that is no JSON is read as far as it goes. */
 export function doubledMembers(text: string, paths: readonly KeyPath[]): readonly Doubled[] {
@@ -96,17 +96,4 @@ function endOfValue(text: string, from: number): number {
     }
   }
   return text.length;
-}
-
-/** Where a string ends that `at` stands in, after its quote. */
-function endOfString(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && text.charCodeAt(at) !== quote) at += text.charCodeAt(at) === backslash ? 2 : 1;
-  return at + 1;
-}
-
-function skipBlanks(text: string, from: number): number {
-  let at = from;
-  for (let code = text.charCodeAt(at); code === 32 || (code >= 9 && code <= 13); code = text.charCodeAt(at)) at += 1;
-  return at;
 }

@@ -6,15 +6,15 @@ import { hash } from 'node:crypto';
 
 const [quote, backslash, colon] = [34, 92, 58];
 
-/** Where a string ends that `at` stands in, after its quote; `at` is no part of an escape, or its beginning. */
-function endOfString(text: string, at: number): number {
+/** Where a string ends that `at` stands in, behind its quote; `at` is no part of an escape, or its beginning. */
+export function endOfString(text: string, at: number): number {
   let end = at;
   while (end < text.length && text.charCodeAt(end) !== quote) end += text.charCodeAt(end) === backslash ? 2 : 1;
   return end + 1;
 }
 
-// The blanks that JSON knows.
-function skipBlanks(text: string, from: number): number {
+/** Where something else than the blanks that JSON knows comes next. */
+export function skipBlanks(text: string, from: number): number {
   let at = from;
   for (let code = text.charCodeAt(at); code === 32 || (code >= 9 && code <= 13); code = text.charCodeAt(at)) at += 1;
   return at;

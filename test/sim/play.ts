@@ -101,9 +101,15 @@ class Playing {
   /** An operator looks after dead letters that have little room. */
   async tidy(): Promise<void> {
     const { time, receivers } = this.world;
-    for (const { plan } of receivers)
-      if (plan.mostDeadLetters !== undefined)
-        await time.track(Promise.resolve(this.life?.journal?.discardDeadLetters({ sink: plan.name })));
+    for (const { plan } of receivers) {
+      const { life } = this;
+      if (plan.mostDeadLetters === undefined || life?.journal === undefined) continue;
+      let isDone = false;
+      // A process that dies meanwhile answers nobody; an answer that is lost is asked for at the next look.
+      const done = (): void => void (isDone = true);
+      life.journal.discardDeadLetters({ sink: plan.name }).then(done, done);
+      await time.until(time.elapsed + minute, () => isDone || life.fate.dead);
+    }
   }
 
   get #end(): EndPlan | undefined {
@@ -257,7 +263,10 @@ async function settleDown(playing: Playing, calmMs: number): Promise<void> {
     const stepMs = world.scenario.leaps === true && world.time.elapsed - began > 6 * hour ? 2 * hour : 5 * minute;
     await playing.until(Math.min(limit, world.time.elapsed + stepMs));
     await playing.tidy();
-    if (playing.life?.journal !== undefined && (await world.time.track(missing(world, playing.life))).length === 0) return;
+    const { life } = playing;
+    // An end that was due before the calm may come with what the operator asked: the next process answers.
+    if (life?.journal === undefined || life.fate.dead) continue;
+    if ((await world.time.track(missing(world, life))).length === 0) return;
   }
 }
 
