@@ -106,8 +106,10 @@ class Playing {
       if (plan.mostDeadLetters === undefined || life?.journal === undefined) continue;
       let isDone = false;
       // A process that dies meanwhile answers nobody; an answer that is lost is asked for at the next look.
-      const done = (): void => void (isDone = true);
-      life.journal.discardDeadLetters({ sink: plan.name }).then(done, done);
+      life.journal
+        .discardDeadLetters({ sink: plan.name })
+        .finally(() => (isDone = true))
+        .catch(() => undefined);
       await time.until(time.elapsed + minute, () => isDone || life.fate.dead);
     }
   }
