@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { isBusy } from '../../src/base/file-turns.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type Files, type Seams, systemSeams } from '../../src/base/seams.ts';
 import type { DirectoryReader, FileListing } from '../../src/connectors/connector.ts';
@@ -11,6 +12,8 @@ import { type VirtualClock, virtualClock } from '../virtual-clock.ts';
 
 const spec = { kind: 'csv_directory', directory: '.', columns: { id: ['id'] }, schedule: '1m' } as never;
 const never = new AbortController().signal;
+/** On a machine that is busy. */
+const soon = { timeout: 10_000 };
 const notAnswered = 'within 30 s: a call has not ended';
 
 let folder = '';
@@ -22,6 +25,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
+  // What the disk kept has a turn until it ends, and all tests share these.
+  await vi.waitFor(() => expect(isBusy(folder)).toBe(false), soon);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -82,7 +87,7 @@ it.each(['readdir', 'lstat', 'open', 'read', 'close'] as const)(
     const reader = readerOf(files);
     const polls = Promise.allSettled([reader, readerOf(files), readerOf(files)].map((each) => each.list(never)));
 
-    await vi.waitFor(() => expect(held.length).toBe(1));
+    await vi.waitFor(() => expect(held.length).toBe(1), soon);
     await clock.advance(30_000);
     const first = await polls;
     const again = Promise.allSettled([readerOf(files).list(never)]);
@@ -94,7 +99,7 @@ it.each(['readdir', 'lstat', 'open', 'read', 'close'] as const)(
     expect(messages(results)).toEqual(Array.from({ length: 4 }, () => expect.stringContaining(notAnswered)));
     expect(most).toBe(1);
     expect(await idsOf(reader, await reader.list(never))).toEqual(['1']);
-    await vi.waitFor(() => expect(opened.count).toBe(0));
+    await vi.waitFor(() => expect(opened.count).toBe(0), soon);
   },
 );
 
@@ -108,7 +113,7 @@ it('blames no file for it', async () => {
   isReading = true;
 
   const calls = Promise.allSettled([listing.hash(file, never), reader.list(never)]);
-  await vi.waitFor(() => expect(held.length).toBe(1));
+  await vi.waitFor(() => expect(held.length).toBe(1), soon);
   await clock.advance(30_000);
   const results = await calls;
   answers();
@@ -120,7 +125,7 @@ it('ends with its signal', async () => {
   const { files, held, answers } = stillDisk('readdir');
   const stop = new AbortController();
   const polls = [readerOf(files).list(stop.signal), readerOf(files).list(stop.signal)];
-  await vi.waitFor(() => expect(held.length).toBe(1));
+  await vi.waitFor(() => expect(held.length).toBe(1), soon);
 
   stop.abort(new Error('the source is stopped'));
   const results = await Promise.allSettled(polls);
@@ -136,7 +141,7 @@ it('says so where other folders keep the threads', async () => {
   const folders = ['/b', '/c', '/d'].map((path) => openDirectoryReader(spec, path, { seams, log: silentLog() }));
   const polls = Promise.allSettled(folders.map((each) => each.list(never)));
 
-  await vi.waitFor(() => expect(held.length).toBe(2));
+  await vi.waitFor(() => expect(held.length).toBe(2), soon);
   await clock.advance(30_000);
   const results = await polls;
   answers();
