@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
+import { isBusy } from '../../src/base/file-turns.ts';
 import { openLog } from '../../src/base/log.ts';
 import { validityOf } from '../../src/base/pem.ts';
 import { systemSeams } from '../../src/base/seams.ts';
@@ -109,9 +110,10 @@ it('waits for no file whose disk stands still, and keeps one call on it under wa
   const { made, tls, seams, clock } = certificates(hour);
   const asked: string[] = [];
   const stuck = made.path('stuck.pem');
+  const disk = Promise.withResolvers<string>();
   const readFile = (path: string) => {
     asked.push(path);
-    return path === stuck ? new Promise<never>(() => undefined) : Promise.resolve(made.read('ca.pem'));
+    return path === stuck ? disk.promise : Promise.resolve(made.read('ca.pem'));
   };
   const files = { readFile } as unknown as typeof seams.files;
   const config = configOf({ sinks: [block('share', { ca_file: stuck }), block('soc', { ca_file: tls.ca_file })] });
@@ -121,6 +123,9 @@ it('waits for no file whose disk stands still, and keeps one call on it under wa
 
   expect(found.map((problems) => problems.map(({ where }) => where))).toEqual([['sink soc'], ['sink soc']]);
   expect(asked).toEqual([stuck, tls.ca_file, tls.ca_file]);
+  // The turns of files are those of the whole process, in which other tests follow.
+  disk.resolve('');
+  await expect.poll(() => isBusy(stuck)).toBe(false);
 });
 
 it('logs a file once for all that use it, again once it has ended, and no more once it is renewed', async () => {
