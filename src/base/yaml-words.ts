@@ -46,21 +46,25 @@ function starredText(line: string): (Words & { readonly column: number }) | unde
 /** What one error of the parser means. */
 export function wordsOfError({ code, message }: YAMLError, place: Place): Words {
   const name = /^\s*(?:- +)?([\w-]+):(?:[^\s:/]|\/|\.)/.exec(place.line)?.[1];
-  if ((code === 'MULTILINE_IMPLICIT_KEY' || code === 'MISSING_CHAR') && name !== undefined) return noBlank(name);
-  const words = byCode[code];
-  return typeof words === 'function' ? words(place, message) : (words ?? { what: message });
+  if ((code === 'MULTILINE_IMPLICIT_KEY' || code === 'MISSING_CHAR') && name !== undefined)
+    return { what: 'there is no blank after the colon', fix: asMember(name) };
+  const words = byCode[code] ?? odd;
+  return typeof words === 'function' ? words(place, message) : words;
 }
 
-const noBlank = (name: string): Words => ({
-  what: 'there is no blank after the colon',
-  fix: `write ${name}: and a blank before its value`,
-});
+/** The parser's own words may hold what stands there. */
+const odd: Words = { what: 'a sign that means something in YAML, such as & or |, stands where it cannot', fix: intoQuotes };
+
+/** Says the name where it looks like that of an option; what stands there may be a password on a line of its own, or the first half of one. */
+const asMember = (name: string): string =>
+  `write ${/^[a-z]+(?:_[a-z]+)*$/.test(name) ? `${name}:` : 'a colon'} and a blank before its value`;
 
 function noColon({ line }: Place): Words {
-  const name = /^\s*(?:- +)?([\w-]+) *=/.exec(line)?.[1];
+  // Base64 ends with the sign.
+  const name = /^\s*(?:- +)?([\w-]+) *= *[^\s=]/.exec(line)?.[1];
   return name === undefined
     ? { what: 'a name without a colon', fix: 'end the name with a colon and a blank' }
-    : { what: 'there is a = in the place of a colon', fix: `write ${name}: and a blank before its value` };
+    : { what: 'there is a = in the place of a colon', fix: asMember(name) };
 }
 
 /** Said where it begins, not where the text has ended. */
@@ -73,9 +77,11 @@ const unclosed: Words = {
 
 /** Of an address with brackets in a list such as `[https://[::1]]`. */
 function bracketsIn(line: string): Words | undefined {
-  const address = /[[,] *(\w+:\/\/\[[^\]]*\][^\],\s]*)/.exec(line)?.[1];
+  // A path may hold a token.
+  const [, address, rest] = /[[,] *(\w+:\/\/\[[\da-f:.]*\](?::\d+)?)([^\],\s]*)/i.exec(line) ?? [];
   if (address === undefined) return undefined;
-  return { what: 'brackets in an address end the list', fix: `put it into quotes: "${address}"` };
+  const fix = rest === '' ? `put it into quotes: "${address}"` : 'put the whole address into quotes';
+  return { what: 'brackets in an address end the list', fix };
 }
 
 /** Where a variable is written as other programs have it. */
@@ -99,6 +105,10 @@ const missing: readonly (readonly [message: string, (place: Place) => Words])[] 
 ];
 
 const byCode: Readonly<Record<string, Words | ((place: Place, message: string) => Words)>> = {
+  BAD_DIRECTIVE: {
+    what: 'a line cannot begin with %',
+    fix: 'indent it below its name, and put text that begins with % into quotes',
+  },
   TAB_AS_INDENT: { what: 'tabs are not allowed as indentation', fix: 'indent with spaces, in every line' },
   BAD_INDENT: ({ line }, message) =>
     message.startsWith('Flow')

@@ -258,6 +258,22 @@ describe('the text itself', () => {
   });
 
   it.each([
+    ['base64 on a line of its own', 'a:\n  b: 1\n  aHVudGVyMg==\n  c: 2\n', 'aHVudGVyMg'],
+    ['base64 with one sign at its end', 'a:\n  b: 1\n  - Hunter2 =\n  c: 2\n', 'Hunter2'],
+    ['a line that begins with %', '%hunter2\na: 1\n', 'hunter2'],
+    ['a colon within it', 'a:\n  b: 1\n  Hunter2:x\n  c: 2\n', 'Hunter2'],
+    ['an address with a token', 'a: [https://[::1]/in?token=hunter2]\n', 'hunter2'],
+    ['a name without an anchor', 'a: & hunter2\nb: *hunter2\n', 'hunter2'],
+    ['a tag without an end', 'a: !<hunter2 x\n', 'hunter2'],
+  ])('does not repeat a password in %s, and says what to do', (_where, text, password) => {
+    const { faults } = parseYaml(text, 'p.yaml');
+
+    expect(faults.map(formatFault).join('\n')).not.toContain(password);
+    expect(faults.map(({ fix }) => fix)).toEqual(faults.map(() => expect.any(String)));
+    expect(faults).not.toEqual([]);
+  });
+
+  it.each([
     [
       'that expand without bound',
       [
