@@ -137,6 +137,14 @@ describe('a repair that is killed while it puts the new file in place', () => {
     expect(notes).toContainEqual(expect.stringContaining('penstock verify s'));
     expect(JSON.parse(await readFile(`${damaged}.json`, 'utf8'))).toMatchObject({ lost, notes, damaged });
   });
+
+  it.each(['', '{"lost": ['])('is finished where the machine failed before what it says was on the disk: %j', async (left) => {
+    const dataDir = await killedBefore(3);
+    for (const name of await readdir(dataDir)) if (name.endsWith('.json')) await writeFile(join(dataDir, name), left);
+
+    expect(await repairJournal(dataDir, { seams })).toMatchObject({ lost: [] });
+    expect((await checkJournal(dataDir)).problems).toEqual([]);
+  });
 });
 
 it('takes away what it wrote where the disk gets full, and says so; then it is tried again', async () => {

@@ -58,7 +58,8 @@ export async function repairJournal(
   await inspectDirectory(dataDir, files);
   await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
   const finished = await finishRepair(paths, files);
-  if (finished !== undefined && (await fileExists(reportName(finished), files))) return await readReport(finished, files);
+  const said = finished === undefined ? undefined : await readReport(reportName(finished), files);
+  if (said !== undefined) return said;
   const repaired = repairedName(paths.journal);
   const clear = async (): Promise<void> => {
     for (const suffix of [...besideDatabase, '.json']) await clearPlace(`${repaired}${suffix}`, files);
@@ -78,10 +79,15 @@ export async function repairJournal(
   }
 }
 
-async function readReport(damaged: string, files: Seams['files']): Promise<JournalRepair> {
-  const handle = await openOwnFile(reportName(damaged), files, { for: 'read', code: 'PEN_DATA_DIR_UNSAFE' });
+/** Undefined where nothing was said, or where a machine that failed has left a part of it: what was put in place is then repaired anew. */
+async function readReport(path: string, files: Seams['files']): Promise<JournalRepair | undefined> {
+  if (!(await fileExists(path, files))) return undefined;
+  const handle = await openOwnFile(path, files, { for: 'read', code: 'PEN_DATA_DIR_UNSAFE' });
   try {
     return JSON.parse(await handle.readFile('utf8')) as JournalRepair;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
   } finally {
     await handle.close();
   }
