@@ -15,32 +15,35 @@ interface WaitFacts {
   readonly what: string;
   readonly ms: number;
   readonly isAgreed: boolean;
-  /** Why it is tried again; absent for a first try. */
-  readonly error?: Error;
+  /** Why it is tried again, for people; absent for a first try. */
+  readonly after?: string;
 }
 
 /** What the work of one source waits for outside of this process, and for how long. */
 export class Waits {
   readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #tell: (text: string) => string;
   readonly #open = new Set<() => WaitFacts>();
 
-  constructor(clock: Pick<Clock, 'monotonic'>) {
+  /** `tell` makes of what a vendor said what people may see: it comes from within a reader, where nobody has scrubbed it yet. */
+  constructor(clock: Pick<Clock, 'monotonic'>, tell: (text: string) => string) {
     this.#clock = clock;
+    this.#tell = tell;
   }
 
   begin(): Wait {
     const since = this.#clock.monotonic();
-    let [what, isAgreed, error]: [Words, boolean, Error?] = ['', false];
+    let [what, isAgreed, after]: [Words, boolean, string?] = ['', false];
     const facts = (): WaitFacts => ({
       what: typeof what === 'string' ? what : what(),
       ms: this.#clock.monotonic() - since,
       isAgreed,
-      ...(error !== undefined && { error }),
+      ...(after !== undefined && { after }),
     });
     this.#open.add(facts);
     return {
       at: (...[words, agreed = false]) => ([what, isAgreed] = [words, agreed]),
-      again: (fault) => (error = fault),
+      again: ({ message }) => (after = this.#tell(message)),
       [Symbol.dispose]: () => void this.#open.delete(facts),
     };
   }

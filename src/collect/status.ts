@@ -15,8 +15,8 @@ function stateOf({ state: { phase }, health }: SourceContext): SourceStatus['sta
 function waitOf({ waits }: SourceContext, now: number): SourceStatus['waits_for'] {
   const wait = waits?.longest();
   if (wait === undefined || wait.ms < usualWaitMs) return undefined;
-  const after = wait.error === undefined ? {} : { after: wait.error.message };
-  return { what: wait.what, since: Math.round(now - wait.ms), ...after };
+  const { what, ms, after } = wait;
+  return { what, since: Math.round(now - ms), ...(after !== undefined && { after }) };
 }
 
 function present<T extends Record<string, unknown>>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

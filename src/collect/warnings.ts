@@ -125,7 +125,7 @@ function waiting({ waits, health }: SourceContext): Warning[] {
   const wait = waits?.longest();
   // What failed says so itself.
   if (wait === undefined || wait.ms < longWaitMs || wait.isAgreed || health.failures > 0) return [];
-  const before = wait.error === undefined ? '' : `; the try before failed: ${wait.error.message}`;
+  const before = wait.after === undefined ? '' : `; the try before failed: ${wait.after}`;
   const text = `a request takes ${formatDuration(wait.ms)} and waits for ${wait.what}${before}; where this goes on, look at the vendor's status page and at what lies between`;
   return [{ key: 'waiting', level: 'warn', text }];
 }

@@ -30,7 +30,7 @@ function buildSource(
 ): RunningSource {
   const log = context.log.child({ source: source.name });
   const { seams, userAgent } = context;
-  const waits = new Waits(seams.clock);
+  const waits = new Waits(seams.clock, (text) => context.secrets.tell(text));
   const open = (overrides?: Options): Promise<Reader> => openReader(source, { ...context, waits }, budgets, overrides);
   const deps = {
     journal,

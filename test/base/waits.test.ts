@@ -4,7 +4,7 @@ import { virtualClock } from '../virtual-clock.ts';
 
 it('tells the wait that lasts longest, as it was said last, and none once all are over', async () => {
   const clock = virtualClock(0);
-  const waits = new Waits(clock);
+  const waits = new Waits(clock, (text) => `told: ${text}`);
   const first = waits.begin();
   first.at('a connection');
   await clock.advance(5_000);
@@ -19,7 +19,7 @@ it('tells the wait that lasts longest, as it was said last, and none once all ar
   const one = waits.longest();
   second[Symbol.dispose]();
 
-  expect(both).toEqual({ what: 'an answer', ms: 6_000, isAgreed: false, error: new Error('refused') });
+  expect(both).toEqual({ what: 'an answer', ms: 6_000, isAgreed: false, after: 'told: refused' });
   expect(one).toEqual({ what: 'its turn', ms: 1_000, isAgreed: true });
   expect(waits.longest()).toBeUndefined();
 });

@@ -8,7 +8,7 @@ import { at, bench, minute, noon, said, settings, vendor } from './fixture.ts';
 /** A source of which the first request gets no answer for five minutes. */
 async function slowSource({ isAgreed = false } = {}) {
   const clock = at(noon);
-  const waits = new Waits(clock);
+  const waits = new Waits(clock, String);
   const api = vendor([], { clock });
   api.onRequest = async (_request, number) => {
     if (number !== 1) return undefined;

@@ -21,7 +21,7 @@ async function waitsFor(expected: RegExp, onToken: Handler, onPage: Handler, mor
     (request.method === 'POST' ? onToken : onPage)(request, response);
   });
   const origin = `http://127.0.0.1:${server.port}`;
-  const waits = new Waits(systemSeams().clock);
+  const waits = new Waits(systemSeams().clock, String);
   const options = {
     org_id: 'o',
     client_id: 'c',

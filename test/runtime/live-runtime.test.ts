@@ -88,3 +88,23 @@ it('has the loops of the sources that this process owns, as they come and go', a
   ]);
   await stopped(runtime);
 });
+
+it('shows no secret that a vendor repeated, where a source waits for its next try', async () => {
+  await using journal = await temporaryJournal();
+  const token = 'made-up-token-of-a-receiver-1';
+  const sources = { a: { connector: 'vendor', options: { org_id: 'acme' } } };
+  const sinks = { soc: { type: 'splunk_hec', endpoint: 'https://hec.example.com', token } };
+  const config = await load(JSON.stringify({ sources, sinks }), { folder: await temporaryFolder() });
+  const { ownership, gain } = handOver();
+  const runtime = runtimeOf(config, { ...journal, ownership });
+  gain('a');
+  const waits = runtime.sources.get('a')?.deps.waits;
+  using wait = waits?.begin();
+
+  wait?.again(new Error(`answered 503 "not with ${token}, nor \u001b[2Jwith ${Buffer.from(token).toString('base64')}"`));
+  const after = waits?.longest()?.after;
+
+  expect(after).toMatch(/^answered 503 "not with \[REDACTED\], nor .*\[REDACTED\]"$/);
+  expect(after).not.toContain('\u001b');
+  await stopped(runtime);
+});

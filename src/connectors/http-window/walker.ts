@@ -57,7 +57,7 @@ export class Walker implements AsyncDisposable {
     this.#secrets = secrets;
     this.auth = auth ?? openAuth(plan.auth, options, deps);
     this.#isAuthOwn = auth === undefined;
-    this.#waits = deps.waits ?? new Waits(deps.seams.clock);
+    this.#waits = deps.waits ?? new Waits(deps.seams.clock, () => '');
   }
 
   /** What was read last is stored or given up. The next request says so too. */
