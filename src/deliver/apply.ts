@@ -1,10 +1,10 @@
 import type { Batch } from './batch.ts';
+import { untilOthersCode } from './blame/suspects.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, Refusal } from './decide.ts';
-import { type HoldCause, lettersFull, systematic } from './hold.ts';
+import { type HoldCause, lettersFull, systematic } from './hold/hold.ts';
 import type { OpenLane } from './lane.ts';
 import type { PreparedEvent, Unsendable } from './prepare.ts';
-import { untilOthersCode } from './suspects.ts';
 
 /** What is left to do after a decision was carried out. */
 export interface Applied {

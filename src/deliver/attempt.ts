@@ -3,11 +3,11 @@ import { explainInLine } from '../base/errors.ts';
 import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
-import type { EndpointUse } from './endpoints.ts';
+import type { EndpointUse } from './endpoints/endpoints.ts';
+import { ofContent } from './endpoints/reach.ts';
 import { exchange } from './exchange.ts';
 import type { OpenLane, OpenRecord } from './lane.ts';
 import type { SinkUse } from './open-sink.ts';
-import { ofContent } from './reach.ts';
 
 /** False for a lane that another process may deliver by now. */
 export const mayFinish = ({ journal }: LoopContext, lane: OpenLane): boolean =>

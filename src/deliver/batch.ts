@@ -1,12 +1,12 @@
 import { uuid } from '../base/random.ts';
 import { Encoded } from '../sinks/encoded.ts';
 import type { Batch as SinkBatch } from '../sinks/sink.ts';
-import { Blame } from './blame.ts';
+import { Blame } from './blame/blame.ts';
+import { Doubt } from './blame/doubt.ts';
+import { Lone } from './blame/lone.ts';
 import type { LoopContext } from './context.ts';
-import { Doubt } from './doubt.ts';
-import type { EndpointUse } from './endpoints.ts';
+import type { EndpointUse } from './endpoints/endpoints.ts';
 import type { OpenLane } from './lane.ts';
-import { Lone } from './lone.ts';
 import type { PreparedEvent } from './prepare.ts';
 
 type Context = Pick<LoopContext, 'random' | 'endpoints'>;

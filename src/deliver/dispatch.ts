@@ -2,12 +2,12 @@ import { sleep } from '../base/clock.ts';
 import type { Verdicts } from '../sinks/sink.ts';
 import { countDuplicates } from './apply.ts';
 import type { Batch } from './batch.ts';
+import { isAtRest } from './blame/judge.ts';
 import type { LoopContext } from './context.ts';
+import { isOvertaken } from './endpoints/order.ts';
+import { mostPending } from './endpoints/send-limit.ts';
 import { verdictOf } from './exchange.ts';
-import { isAtRest } from './judge.ts';
-import { isOvertaken } from './order.ts';
 import { applyLate, type PendingBatch, send } from './send.ts';
-import { mostPending } from './send-limit.ts';
 
 const mostPendingBytes = 64 * 2 ** 20;
 const pauseMs = 1000;

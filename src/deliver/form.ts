@@ -5,8 +5,8 @@ import type { Sink } from '../sinks/sink.ts';
 import { bury } from './apply.ts';
 import { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
+import { openedSink } from './hold/probe.ts';
 import type { PreparedEvent } from './prepare.ts';
-import { openedSink } from './probe.ts';
 import { LaneReader, turnOrder } from './read.ts';
 
 /** A batch that is being filled. */

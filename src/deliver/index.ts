@@ -2,7 +2,7 @@ import type { SinkSettings } from '../sinks/sink-settings.ts';
 import type { DeliverDeps } from './deps.ts';
 import { SinkLoop } from './loop.ts';
 
-export { bytesOf, largestEvent } from './largest-event.ts';
+export { bytesOf, largestEvent } from './report/largest-event.ts';
 export { openView, type View } from './view.ts';
 
 /**

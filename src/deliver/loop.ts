@@ -3,14 +3,14 @@
 import { deadline } from '../base/clock.ts';
 import { explainInLine } from '../base/errors.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
+import { takesNothingFix } from './blame/judge.ts';
 import { LoopContext } from './context.ts';
 import type { DeliverDeps } from './deps.ts';
 import { Dispatcher } from './dispatch.ts';
 import { batches } from './form.ts';
-import { takesNothingFix } from './judge.ts';
-import { reopen } from './probe.ts';
+import { reopen } from './hold/probe.ts';
+import { type Phase, readStatus, type SinkStatus } from './report/status.ts';
 import { sharedEvents } from './shared-events.ts';
-import { type Phase, readStatus, type SinkStatus } from './status.ts';
 
 // Keeps pending and lag true while nothing is read, and finds what a wake-up missed.
 const refreshEveryMs = 5000;

@@ -3,8 +3,8 @@ import type { Signal } from '../base/signal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import type { DeliverDeps } from './deps.ts';
-import type { Endpoints } from './endpoints.ts';
-import type { SendLimit } from './send-limit.ts';
+import type { Endpoints } from './endpoints/endpoints.ts';
+import type { SendLimit } from './endpoints/send-limit.ts';
 
 /** The sink as it is open now; a use keeps it from being closed under a request. */
 export interface SinkUse extends Disposable {

@@ -6,10 +6,10 @@ import { fullJitterMs } from '../base/random.ts';
 import type { LaneKind, StoredPage } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { LoopContext } from './context.ts';
+import { mostOpen } from './endpoints/send-limit.ts';
 import type { OpenLane } from './lane.ts';
 import type { KnownLane } from './lanes.ts';
 import { type NextEvent, PreparedEvent, Preparer, type Unsendable } from './prepare.ts';
-import { mostOpen } from './send-limit.ts';
 
 /** What was read of a lane at once; it is opened slice by slice, and what was not opened may be forgotten and read again. */
 interface Chunk {

@@ -4,19 +4,19 @@ import type { Pending, Verdicts } from '../sinks/sink.ts';
 import { apply } from './apply.ts';
 import { attempt, isOwned, ownedPart } from './attempt.ts';
 import type { Batch } from './batch.ts';
+import { takesNothingFix } from './blame/judge.ts';
+import { meantForBatch } from './blame/meant.ts';
+import { narrow } from './blame/narrow.ts';
 import type { LoopContext } from './context.ts';
 import { decide, type Failure, type HoldOrder } from './decide.ts';
-import type { EndpointUse } from './endpoints.ts';
-import type { Pass } from './hold.ts';
-import { takesNothingFix } from './judge.ts';
-import { learn } from './learn.ts';
-import { meantForBatch } from './meant.ts';
-import { narrow } from './narrow.ts';
+import type { EndpointUse } from './endpoints/endpoints.ts';
+import { learn } from './endpoints/learn.ts';
+import { areOvertaken, goesByFirst, isOvertaken, putBack, stepBack, takeOvertaken } from './endpoints/order.ts';
+import { givesWay, stepsBack, worthOf } from './endpoints/reach.ts';
+import type { Pass } from './hold/hold.ts';
+import { enterHold, isStillProbing, passHold, renew, reopen } from './hold/probe.ts';
 import type { SinkUse } from './open-sink.ts';
-import { areOvertaken, goesByFirst, isOvertaken, putBack, stepBack, takeOvertaken } from './order.ts';
-import { enterHold, isStillProbing, passHold, renew, reopen } from './probe.ts';
-import { givesWay, stepsBack, worthOf } from './reach.ts';
-import { toWithdraw, withdraw } from './withdraw.ts';
+import { toWithdraw, withdraw } from './settles-first/withdraw.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
 export interface PendingBatch {

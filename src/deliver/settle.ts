@@ -9,8 +9,8 @@ import type { DeliverDeps } from './deps.ts';
 import { type Answered, JournalLag } from './journal-lag.ts';
 import type { OpenLane, Settlement } from './lane.ts';
 import type { Lanes } from './lanes.ts';
-import type { Stall } from './stall.ts';
-import type { Tally } from './tally.ts';
+import type { Stall } from './report/stall.ts';
+import type { Tally } from './report/tally.ts';
 
 const retryBaseMs = 1000;
 const retryMaxMs = 30_000;

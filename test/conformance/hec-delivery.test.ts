@@ -1,7 +1,7 @@
 // What the HEC sink promises and only the delivery loop can show, one test per statement.
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
-import { Endpoints } from '../../src/deliver/endpoints.ts';
+import { Endpoints } from '../../src/deliver/endpoints/endpoints.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records } from '../deliver/harness.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';

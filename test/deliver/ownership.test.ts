@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { SizeLimits } from '../../src/deliver/blame/size-limits.ts';
+import { Suspects } from '../../src/deliver/blame/suspects.ts';
 import type { OpenRecord } from '../../src/deliver/lane.ts';
-import { SendPlan } from '../../src/deliver/send-plan.ts';
-import { SizeLimits } from '../../src/deliver/size-limits.ts';
-import { Suspects } from '../../src/deliver/suspects.ts';
+import { SendPlan } from '../../src/deliver/settles-first/send-plan.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { LargestEvent } from '../../src/deliver/largest-event.ts';
+import { LargestEvent } from '../../src/deliver/report/largest-event.ts';
 import { check, type Finding } from '../../src/operate/check.ts';
 import { describeSize } from '../../src/operate/largest-event.ts';
 import { openConfiguredJournal } from '../../src/runtime/configured-journal.ts';

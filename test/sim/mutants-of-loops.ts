@@ -5,13 +5,13 @@ const collect: readonly Mutant[] = [
   {
     name: 'what rests is tried again and again where no hold is noted',
     file: 'src/deliver/dispatch.ts',
-    caughtBy: 'test/deliver/newcomers.test.ts',
+    caughtBy: 'test/deliver/endpoints/newcomers.test.ts',
     edits: [['return this.#context.hold.note === undefined && isAtRest(this.#context, batch);', 'return false;']],
   },
   {
     name: 'a receiver that takes no event counts as well once it has one',
     file: 'src/deliver/send.ts',
-    caughtBy: 'test/deliver/newcomers.test.ts',
+    caughtBy: 'test/deliver/endpoints/newcomers.test.ts',
     edits: [['endpoints.isDoubted(endpoint) || hold.cause?.fix === takesNothingFix;', 'endpoints.isDoubted(endpoint);']],
   },
   {
@@ -133,20 +133,20 @@ const collect: readonly Mutant[] = [
 const deliver: readonly Mutant[] = [
   {
     name: 'a page at everything is taken for a refusal of each event',
-    file: 'src/deliver/reach.ts',
+    file: 'src/deliver/endpoints/reach.ts',
     caughtBy: 'test/sinks/firewalls.test.ts',
     edits: [['(await reaches(context, use, sink)) === true ?', '(await reaches(context, use, sink)) !== undefined ?']],
   },
   {
     name: 'a release accuses events, whatever the hold is for',
     file: 'src/deliver/loop.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['if (hold.note?.fix === takesNothingFix) suspects.accuse();', 'suspects.accuse();']],
   },
   {
     name: 'a connection closed just as the request left is a failure of the batch',
-    file: 'src/deliver/narrow.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/narrow.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [
       [
         'if (failure.retryAfterMs === 0 && batch.hasty === 0 && !blame.isSuspect',
@@ -156,62 +156,62 @@ const deliver: readonly Mutant[] = [
   },
   {
     name: 'a replica writes over what another noted of its events',
-    file: 'src/deliver/suspects.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/suspects.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['this.#with(isObject(note) ? note : {})', 'this.#with({})']],
   },
   {
     name: 'what was given up waits until the clock of whoever noted it has come',
-    file: 'src/deliver/given-up.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/given-up.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['const at = Math.min(known.at, now);', 'const { at } = known;']],
   },
   {
     name: 'what was given up rests by a clock that steps',
     file: 'src/deliver/context.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['this.steadyNow = steadyTime(clock);', 'this.steadyNow = () => clock.now();']],
   },
   {
     name: 'letters that wait behind an event without an outcome keep the room that it waits for',
     file: 'src/deliver/dead-letters.ts',
-    caughtBy: 'test/deliver/holding.test.ts',
+    caughtBy: 'test/deliver/hold/holding.test.ts',
     edits: [['    this.#behind = this.#reserved;\n', '']],
   },
   {
     name: 'an event is given up for good though most that are sent alone fail',
-    file: 'src/deliver/judge.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/judge.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [[' && !areManyAlone(context, batch)', '']],
   },
   {
     name: 'a receiver that asks one event to come later is believed by a clock that steps',
-    file: 'src/deliver/meant.ts',
-    caughtBy: 'test/deliver/meant.test.ts',
+    file: 'src/deliver/blame/meant.ts',
+    caughtBy: 'test/deliver/blame/meant.test.ts',
     edits: [['clock.monotonic() - first.monotonic', 'clock.now() - first.at']],
   },
   {
     name: 'a copy of an event that there is no room to give up is not counted',
     file: 'src/deliver/apply.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['asked === true && kept.includes(index);', 'asked === undefined && kept.includes(index);']],
   },
   {
     name: 'events as large as one that was the cause go alone for ever',
-    file: 'src/deliver/size-limits.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/size-limits.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['this.#clock.monotonic() - limit.messageAt < messageMemoryMs', 'limit.messageAt >= 0']],
   },
   {
     name: 'a question that is not answered says that the receiver is there',
-    file: 'src/deliver/reach.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/endpoints/reach.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['return isReached === undefined && limit.signal.aborted ? false : isReached;', 'return isReached;']],
   },
   {
     name: 'a second probe begins beside the note of the first',
-    file: 'src/deliver/hold.ts',
-    caughtBy: 'test/deliver/holding.test.ts',
+    file: 'src/deliver/hold/hold.ts',
+    caughtBy: 'test/deliver/hold/holding.test.ts',
     edits: [
       ["    this.#hold.postpone(waitsForRelease(cause) ? 'forever' : answer);\n    // What", '    // What'],
       [
@@ -222,14 +222,14 @@ const deliver: readonly Mutant[] = [
   },
   {
     name: 'each process adds to the reason of a hold what a probe met',
-    file: 'src/deliver/hold.ts',
-    caughtBy: 'test/deliver/holding.test.ts',
+    file: 'src/deliver/hold/hold.ts',
+    caughtBy: 'test/deliver/hold/holding.test.ts',
     edits: [["const [reason = ''] = note.reason.split(metSince);", 'const reason = note.reason;']],
   },
   {
     name: 'a hold is probed before the receiver wants to be asked',
-    file: 'src/deliver/probe.ts',
-    caughtBy: 'test/deliver/holding.test.ts',
+    file: 'src/deliver/hold/probe.ts',
+    caughtBy: 'test/deliver/hold/holding.test.ts',
     edits: [['rest: () => endpoints.restMs,', 'rest: () => 0,']],
   },
   {
@@ -280,14 +280,14 @@ const deliver: readonly Mutant[] = [
   },
   {
     name: 'who tried a failing endpoint last is first again',
-    file: 'src/deliver/endpoints.ts',
-    caughtBy: 'test/deliver/newcomers.test.ts',
+    file: 'src/deliver/endpoints/endpoints.ts',
+    caughtBy: 'test/deliver/endpoints/newcomers.test.ts',
     edits: [[' || (state.failures > 0 && !isFirst)) continue;', ' || (state.failures < 0 && !isFirst)) continue;']],
   },
   {
     name: 'a shorter pause of an endpoint ends a longer one',
-    file: 'src/deliver/endpoints.ts',
-    caughtBy: 'test/deliver/endpoints.test.ts',
+    file: 'src/deliver/endpoints/endpoints.ts',
+    caughtBy: 'test/deliver/endpoints/endpoints.test.ts',
     edits: [['state.askedUntil = Math.max(state.askedUntil, this.#clock', 'state.askedUntil = Math.max(0, this.#clock']],
   },
   {
@@ -304,8 +304,8 @@ const deliver: readonly Mutant[] = [
   },
   {
     name: 'three events that must not go again hold the sink',
-    file: 'src/deliver/refusal-rate.ts',
-    caughtBy: 'test/deliver/refusal-rate.test.ts',
+    file: 'src/deliver/hold/refusal-rate.ts',
+    caughtBy: 'test/deliver/hold/refusal-rate.test.ts',
     edits: [['return !isFinal && isAll &&', 'return isAll &&']],
   },
   {
@@ -340,14 +340,14 @@ const deliver: readonly Mutant[] = [
   },
   {
     name: 'letters that are refused once more end a hold for many refused events',
-    file: 'src/deliver/probe.ts',
-    caughtBy: 'test/deliver/holding.test.ts',
+    file: 'src/deliver/hold/probe.ts',
+    caughtBy: 'test/deliver/hold/holding.test.ts',
     edits: [['(isRefusedAgain && applied.letters > 0)', 'false']],
   },
   {
     name: 'letters that are refused once more keep any hold',
-    file: 'src/deliver/probe.ts',
-    caughtBy: 'test/deliver/holding.test.ts',
+    file: 'src/deliver/hold/probe.ts',
+    caughtBy: 'test/deliver/hold/holding.test.ts',
     edits: [["hold.cause?.kind === 'systematic' && applied.delivered === 0", 'applied.delivered === 0']],
   },
 ];

@@ -177,7 +177,7 @@ export const mutantsOfSinks: readonly Mutant[] = [
   },
   {
     name: 'what begins with an event that became a dead letter stays in the store',
-    file: 'src/deliver/withdrawals.ts',
+    file: 'src/deliver/settles-first/withdrawals.ts',
     caughtBy: 'test/sinks/s3-delivery.test.ts',
     edits: [['(await sink.withdraw?.(event, signal)) ??', 'await Promise.resolve(signal) && ']],
   },

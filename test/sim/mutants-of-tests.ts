@@ -417,14 +417,14 @@ const sinks: readonly Mutant[] = [
   },
   {
     name: 'a batch that times out again and again stays as it is',
-    file: 'src/deliver/narrow.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/narrow.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['return { ...decision, again: cut(batch.size), isNarrowed: true };', 'return decision;']],
   },
   {
     name: 'a limit that was learnt is forgotten with the next batch',
-    file: 'src/deliver/size-limits.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/size-limits.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [
       [
         'const isFull = events * 2 > limit.most.events || bytes * 2 > limit.most.bytes;',
@@ -440,14 +440,14 @@ const sinks: readonly Mutant[] = [
   },
   {
     name: 'a sink that never took anything fills the dead letters first',
-    file: 'src/deliver/refusal-rate.ts',
-    caughtBy: 'test/deliver/refusal-rate.test.ts',
+    file: 'src/deliver/hold/refusal-rate.ts',
+    caughtBy: 'test/deliver/hold/refusal-rate.test.ts',
     edits: [['const fewestAtFirst = 3;', 'const fewestAtFirst = 20;']],
   },
   {
     name: 'one event of twenty is refused, and the sink holds',
-    file: 'src/deliver/refusal-rate.ts',
-    caughtBy: 'test/deliver/refusal-rate.test.ts',
+    file: 'src/deliver/hold/refusal-rate.ts',
+    caughtBy: 'test/deliver/hold/refusal-rate.test.ts',
     edits: [
       [
         'return count >= fewest && count > (this.#recent.length + 1) * above;',
@@ -521,14 +521,14 @@ const sinks: readonly Mutant[] = [
   },
   {
     name: 'each probe sends what a stranger answers',
-    file: 'src/deliver/doubt.ts',
-    caughtBy: 'test/deliver/holding.test.ts',
+    file: 'src/deliver/blame/doubt.ts',
+    caughtBy: 'test/deliver/hold/holding.test.ts',
     edits: [['    return goes;', '    return true;']],
   },
   {
     name: 'a lone event is given up where the receiver takes nothing',
-    file: 'src/deliver/judge.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/judge.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [
       ['  return untaken >= fewestUntaken || (isTried && untaken > 1);', '  return untaken > fewestUntaken * 1e6 && isTried;'],
     ],
@@ -536,7 +536,7 @@ const sinks: readonly Mutant[] = [
   {
     name: 'what a stop repeats behind a gap is not counted',
     file: 'src/deliver/loop.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['      lane.countOvertaken();\n', '']],
   },
   {
@@ -547,25 +547,25 @@ const sinks: readonly Mutant[] = [
   },
   {
     name: 'an hour in which the receiver was away again and again counts as a good one',
-    file: 'src/deliver/endpoints.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/endpoints/endpoints.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['    this.#total.failed += 1;\n', '']],
   },
   {
     name: 'a receiver that an event broke has to make up for it before that event goes again',
-    file: 'src/deliver/given-up.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/given-up.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['failed: receiver.failed }, isFresh: false', 'failed: known.since.failed }, isFresh: false']],
   },
   {
     name: 'what was given up goes again as soon as anything is taken',
-    file: 'src/deliver/given-up.ts',
-    caughtBy: 'test/deliver/narrow.test.ts',
+    file: 'src/deliver/blame/given-up.ts',
+    caughtBy: 'test/deliver/blame/narrow.test.ts',
     edits: [['return hasRested(at, now) && passed', 'return passed']],
   },
   {
     name: 'limits are forgotten by a restart',
-    file: 'src/deliver/suspects.ts',
+    file: 'src/deliver/blame/suspects.ts',
     caughtBy: 'test/deliver/copies.test.ts',
     edits: [["of entriesOf(note, 'limits', isLearnt)", "of entriesOf({}, 'limits', isLearnt)"]],
   },

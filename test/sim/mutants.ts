@@ -288,7 +288,7 @@ const mutantsOfHistories: readonly Mutant[] = [
   },
   {
     name: 'an event is given up in an outage',
-    file: 'src/deliver/judge.ts',
+    file: 'src/deliver/blame/judge.ts',
     caughtBy: 'fixed',
     edits: [
       ['  if (!lone.counts(wasReached || isAllThereIs || isNearlyProven(batch))) return decision;\n', '  lone.counts(true);\n'],
@@ -297,7 +297,7 @@ const mutantsOfHistories: readonly Mutant[] = [
   },
   {
     name: 'a flaky receiver is not told from a bad event',
-    file: 'src/deliver/judge.ts',
+    file: 'src/deliver/blame/judge.ts',
     caughtBy: 'seed 3',
     edits: [
       [

@@ -1,6 +1,6 @@
 // Events that are delivered, and not as they should be.
 import type { SourceStatus } from '../../collect/source.ts';
-import type { SinkStatus } from '../../deliver/status.ts';
+import type { SinkStatus } from '../../deliver/report/status.ts';
 import { invalidEvents } from './invalid-events.ts';
 import type { Problem } from './journal-status.ts';
 

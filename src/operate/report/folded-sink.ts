@@ -1,5 +1,5 @@
 // One sink over the loops that all replicas have of it.
-import type { SinkStatus } from '../../deliver/status.ts';
+import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { LedgerReport } from './ledger.ts';
 
 type Counts = Readonly<Record<string, number>>;

@@ -1,5 +1,5 @@
-import type { InvalidEvents } from '../../deliver/invalid-events.ts';
-import type { SinkStatus } from '../../deliver/status.ts';
+import type { InvalidEvents } from '../../deliver/report/invalid-events.ts';
+import type { SinkStatus } from '../../deliver/report/status.ts';
 
 /** The events that are not valid by OCSF, once each: every sink maps them, so the one that is furthest has counted them all. */
 export function invalidEvents(sinks: readonly SinkStatus[]): readonly InvalidEvents[] {

@@ -2,7 +2,7 @@
 import { isObject, type Json } from '../../base/json.ts';
 import { formatDuration } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
-import type { SinkStatus } from '../../deliver/status.ts';
+import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { Job } from '../../journal/journal.ts';
 import { askAgain } from '../jobs/ask-again.ts';
 import { targetOf } from '../jobs/target.ts';

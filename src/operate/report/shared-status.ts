@@ -4,7 +4,7 @@ import { formatDuration } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { Config } from '../../config/config.ts';
-import type { SinkStatus } from '../../deliver/status.ts';
+import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { Journal, MissingReplica, Replica, ServerState } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { folded, foreign } from './folded-sink.ts';

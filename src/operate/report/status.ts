@@ -1,6 +1,6 @@
 import { formatDuration } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
-import type { SinkStatus } from '../../deliver/status.ts';
+import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
 import { eventProblems } from './event-problems.ts';
 import { jobProblems } from './job-status.ts';

@@ -4,7 +4,7 @@ import type { Seams } from '../../base/seams.ts';
 import { describeShortfalls } from '../../collect/index.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
-import type { SinkStatus } from '../../deliver/status.ts';
+import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { HoldNote, Journal } from '../../journal/journal.ts';
 import { listedJobs } from './job-status.ts';
 import { journalStatus } from './journal-status.ts';

@@ -1,7 +1,7 @@
 // What must hold at every moment where replicas share a journal, seen from beside it: the database says what became durable and whose it was then,
 // receivers say what arrived and from whom.
 import { goneAfterMs } from '../../../src/base/absence.ts';
-import { mostPending } from '../../../src/deliver/send-limit.ts';
+import { mostPending } from '../../../src/deliver/endpoints/send-limit.ts';
 import { isBalanced } from '../../../src/journal/counts.ts';
 import type { Commit, Lane, StoredPage, StoredRecord } from '../../../src/journal/journal.ts';
 import { laneKey } from '../../journal/memory/disk.ts';
