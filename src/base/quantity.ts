@@ -72,6 +72,9 @@ export function formatSize(bytes: number): string {
   return `${power === 0 ? value : value.toFixed(1)} ${units[power] ?? 'B'}`;
 }
 
+/** A count with what is counted: `1 sink`, `3 sinks`; `many` where an s at the end is not enough: `1 event waits`, `3 events wait`. */
+export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
 const timestampShape = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|z|[+-]\d\d:\d\d))?$/;
 
 /**

@@ -35,7 +35,7 @@ export function add(program: Command, context: CommandContext): void {
   program
     .command('doctor')
     .description(
-      'look at the machine: disk, ballast, clock, permissions, proxy, DNS, schema, configuration; exit 1 when something is wrong',
+      'look at the machine: disk, ballast, clock, permissions, proxy, DNS, the journal, configuration; exit 1 when something is wrong',
     )
     .addOption(configOption())
     .option('--json', 'print JSON: ok, running, checks')

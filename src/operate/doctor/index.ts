@@ -2,10 +2,10 @@
 import { dirname, resolve } from 'node:path';
 import { explain, PenstockError } from '../../base/errors.ts';
 import { inspectFolder } from '../../base/own-folder.ts';
-import { formatDuration, formatSize } from '../../base/quantity.ts';
+import { counted, formatDuration, formatSize } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Config } from '../../config/config.ts';
-import { ballastBytes, glanceAtJournal, volumeBytes } from '../../journal/index.ts';
+import { ballastBytes, glanceAtJournal, lookAtJournal, volumeBytes } from '../../journal/index.ts';
 import { readConfig, readDataDir } from '../../runtime/read-config.ts';
 import type { StatusReport } from '../report/status.ts';
 import { type Diagnosis, ofError, ok, warning, wrong } from './diagnosis.ts';
@@ -41,7 +41,7 @@ async function ofConfiguration({
     const config = await readConfig(file, seams);
     return {
       config,
-      found: [ok(check, counted(file, config)), ...config.warnings.map(({ what, fix }) => warning(check, what, fix))],
+      found: [ok(check, sizeOf(file, config)), ...config.warnings.map(({ what, fix }) => warning(check, what, fix))],
     };
   } catch (error) {
     const config = await readConfig(file, seams, { withoutSecrets: true }).catch(() => undefined);
@@ -51,13 +51,13 @@ async function ofConfiguration({
     const more = faults.length > 1 ? `; and ${faults.length - 1} more` : '';
     const fix = `see "penstock validate -c ${file}"`;
     if (config === undefined) return { found: [wrong(check, `${first}${more}`, fix)] };
-    if (daemon !== undefined)
-      return { config, found: [ok(check, `${counted(file, config)}; its secrets are not in this shell`)] };
+    if (daemon !== undefined) return { config, found: [ok(check, `${sizeOf(file, config)}; its secrets are not in this shell`)] };
     return { config, found: [wrong(check, `${first}${more}`, fix)] };
   }
 }
 
-const counted = (file: string, { sources, sinks }: Config): string => `${file}: ${sources.length} sources, ${sinks.length} sinks`;
+const sizeOf = (file: string, { sources, sinks }: Config): string =>
+  `${file}: ${counted(sources.length, 'source')}, ${counted(sinks.length, 'sink')}`;
 
 function ofDaemon({ daemon, version, file }: Patient): Diagnosis[] {
   if (daemon === undefined)
@@ -65,7 +65,7 @@ function ofDaemon({ daemon, version, file }: Patient): Diagnosis[] {
   const errors = daemon.problems.filter(({ level }) => level === 'error').length;
   const up = `penstock ${daemon.version}, up ${formatDuration((daemon.uptime_seconds ?? 0) * 1000)}`;
   const state =
-    errors === 0 ? ok('daemon', up) : wrong('daemon', `${up}; ${errors} problems`, `see "penstock status -c ${file}"`);
+    errors === 0 ? ok('daemon', up) : wrong('daemon', `${up}; ${counted(errors, 'problem')}`, `see "penstock status -c ${file}"`);
   const versions =
     daemon.version === version
       ? []
@@ -95,16 +95,20 @@ async function ofDataDir(dataDir: string, config: Config | undefined, { seams, d
         );
   // What lies in data_dir is of before: the daemon looks at the database alone.
   if (config?.journal.database !== undefined)
-    return [owned, ok('journal', 'in the database that journal.url names; "penstock check" asks it')];
+    return [
+      owned,
+      ok('journal', 'in the database that journal.url names; "penstock check" asks it, "penstock journal check" reads it'),
+    ];
   const maxBytes = config?.journal.maxBytes;
   try {
     const glance = await glanceAtJournal(dataDir);
     const schema = ofSchema(glance, daemon !== undefined);
-    if (maxBytes === undefined) return [owned, schema];
+    const pages = glance.version === undefined ? [] : [await ofPages(dataDir, seams)];
+    if (maxBytes === undefined) return [owned, schema, ...pages];
     const { free, size } = await volumeAt(dataDir, files);
     const wanted = ballastBytes(maxBytes, size);
     const ballast = glance.version === undefined ? [] : [ofBallast(wanted, glance, daemon !== undefined)];
-    return [owned, schema, ofDisk(free, maxBytes, wanted, glance), ...ballast];
+    return [owned, schema, ...pages, ofDisk(free, maxBytes, wanted, glance), ...ballast];
   } catch (error) {
     return [owned, ofError('journal', error)];
   }
@@ -130,6 +134,21 @@ function ofSchema({ version, ownVersion, bytes }: Glance, isRunning: boolean): D
   if (version === ownVersion) return ok('journal', what);
   const fix = isRunning ? 'restart the daemon with this version' : 'the daemon brings it up to date when it starts';
   return warning('journal', `${what}; this program writes version ${ownVersion}`, fix);
+}
+
+/** As long as a person waits for an answer; all of a large journal takes minutes. */
+const lookMs = 3000;
+
+async function ofPages(dataDir: string, { clock }: Seams): Promise<Diagnosis> {
+  const check = 'damage';
+  const until = clock.monotonic() + lookMs;
+  const { pages, stored, isWhole, problems } = await lookAtJournal(dataDir, () => clock.monotonic() >= until);
+  const read = isWhole ? `all pages read, ${pages}` : `the newest ${pages} of ${counted(stored, 'page')} read`;
+  const [problem] = problems;
+  if (problem === undefined) return ok(check, `none found, ${read}${isWhole ? '' : '; "penstock journal check" reads the rest'}`);
+  const more = problems.length > 1 ? `; and ${problems.length - 1} more` : '';
+  const fix = 'see "penstock journal check", then stop the daemon and run "penstock journal repair"';
+  return wrong(check, `${problem}${more}; ${read}`, fix);
 }
 
 function ofDisk(free: number, maxBytes: number, wanted: number, { bytes, ballastBytes: standing = 0 }: Glance): Diagnosis {
@@ -181,5 +200,7 @@ async function ofSecrets({ file, sources, sinks, admin }: Config, { files }: Sea
     }),
   );
   const bad = found.flat();
-  return bad.length > 0 ? bad : [ok('secrets', `${all.length} files that only their owner may read`)];
+  return bad.length > 0
+    ? bad
+    : [ok('secrets', counted(all.length, 'file that only its owner may read', 'files that only their owner may read'))];
 }

@@ -1,7 +1,7 @@
 // What sources and sinks name: whether it is known, how it is reached, and what its clock says. No credential is sent.
 import { lookup } from 'node:dns/promises';
 import { asPenstockError, explainInLine } from '../../base/errors.ts';
-import { formatDuration } from '../../base/quantity.ts';
+import { counted, formatDuration } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Config, ConnectionConfig } from '../../config/config.ts';
 import { openHttpClient } from '../../http/index.ts';
@@ -87,7 +87,7 @@ export async function ofNetwork(config: Config, seams: Seams): Promise<Diagnosis
   );
   const proxied = reached.filter(({ route }) => route !== 'direct').map(({ host, route }) => `${host} by ${route}`);
   return [
-    ...(unknown.length > 0 ? unknown : [ok('dns', `${reached.length} names are known`)]),
+    ...(unknown.length > 0 ? unknown : [ok('dns', counted(reached.length, 'name is known', 'names are known'))]),
     ok('proxy', proxied.length === 0 ? 'none is used' : proxied.join(', ')),
     ...faults,
     ofClock(reached),

@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Clock } from '../../../src/base/clock.ts';
 import { systemSeams } from '../../../src/base/seams.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import type { Diagnosis } from '../../../src/operate/doctor/diagnosis.ts';
 import { diagnose } from '../../../src/operate/doctor/index.ts';
 import type { StatusReport } from '../../../src/operate/report/status.ts';
 import { temporaryFolder } from '../../config/load.ts';
-import { journalOptions } from '../../journal/fixture.ts';
+import { commitOf, journalOptions, sink, someRecords, source } from '../../journal/fixture.ts';
 
 // A clock that stands still: how long an answer takes is no difference between two clocks.
 const noon = Date.UTC(2026, 10, 21, 12);
@@ -34,10 +35,11 @@ interface Given {
   readonly daemon?: Partial<StatusReport>;
   readonly free?: number;
   readonly prepare?: (folder: string) => Promise<void>;
+  readonly clock?: Clock;
 }
 
 async function found(given: Given): Promise<readonly Diagnosis[]> {
-  const { url = await vendor(0), token = 'abcdef', daemon, free = 2 ** 40, prepare } = given;
+  const { url = await vendor(0), token = 'abcdef', daemon, free = 2 ** 40, prepare, clock = seams.clock } = given;
   const folder = await temporaryFolder();
   const file = join(folder, 'penstock.yaml');
   await writeFile(
@@ -47,7 +49,12 @@ async function found(given: Given): Promise<readonly Diagnosis[]> {
   await prepare?.(folder);
   const statfs = () => Promise.resolve({ bavail: free, bsize: 1, blocks: 2 ** 40 });
   const files = { ...seams.files, statfs: statfs as unknown as typeof seams.files.statfs };
-  const all = await diagnose({ file, seams: { ...seams, files }, version: '1.0.0', daemon: daemon as StatusReport | undefined });
+  const all = await diagnose({
+    file,
+    seams: { ...seams, files, clock },
+    version: '1.0.0',
+    daemon: daemon as StatusReport | undefined,
+  });
   return all.map((one) => ({
     ...one,
     what: one.what.replaceAll(folder, '.'),
@@ -76,9 +83,20 @@ it('finds nothing where all is well', async () => {
   const all = await found({ daemon: running, prepare });
 
   expect(all.map(({ check, level }) => [check, level])).toEqual(
-    ['configuration', 'daemon', 'file', 'data_dir', 'journal', 'disk', 'ballast', 'secrets', 'dns', 'proxy', 'clock'].map(
-      (check) => [check, 'ok'],
-    ),
+    [
+      'configuration',
+      'daemon',
+      'file',
+      'data_dir',
+      'journal',
+      'damage',
+      'disk',
+      'ballast',
+      'secrets',
+      'dns',
+      'proxy',
+      'clock',
+    ].map((check) => [check, 'ok']),
   );
 });
 
@@ -95,7 +113,7 @@ it('looks at the database that holds the journal, and not at a file that was lef
   expect(of(all, 'journal')).toEqual({
     check: 'journal',
     level: 'ok',
-    what: 'in the database that journal.url names; "penstock check" asks it',
+    what: 'in the database that journal.url names; "penstock check" asks it, "penstock journal check" reads it',
   });
   expect([of(all, 'disk'), of(all, 'ballast')]).toEqual([undefined, undefined]);
   expect(of(all, 'dns')).toMatchObject({
@@ -164,6 +182,63 @@ describe('of the journal', () => {
     };
 
     expect(of(await found({ prepare }), 'journal')).toMatchObject({ level, what: expect.stringMatching(what) as string });
+  });
+});
+
+describe('of damage', () => {
+  const withPages = async (folder: string): Promise<void> => {
+    await using journal = await openJournal(journalOptions(join(folder, 'data'), { maxBytes: 16 * mebibyte }));
+    await journal.register([source('feed')], [sink('out')]);
+    for (let page = 0; page < 5; page += 1) await journal.append(commitOf('feed', someRecords(10, { prefix: `p${page}-` })));
+  };
+  const edit = (folder: string, sql: string): void => {
+    const db = new DatabaseSync(join(folder, 'data/journal.db'));
+    db.exec(sql);
+    db.close();
+  };
+
+  it.each([
+    {
+      what: 'a page',
+      sql: 'UPDATE pages SET body = zeroblob(length(body)) WHERE id = 2',
+      found: /^page 2 .*damaged.*; all pages read, 5$/,
+    },
+    {
+      what: 'several pages',
+      sql: 'UPDATE pages SET body = zeroblob(length(body)) WHERE id < 4',
+      found: /^page 3 .*; and 2 more; all pages read, 5$/,
+    },
+    {
+      what: 'a cursor',
+      sql: "UPDATE checkpoints SET value = '{}'",
+      found: /^checkpoint "live" of source "feed" is damaged; all pages read, 5$/,
+    },
+  ])('it names $what', async ({ sql, found: text }) => {
+    const prepare = async (folder: string): Promise<void> => {
+      await withPages(folder);
+      edit(folder, sql);
+    };
+
+    expect(of(await found({ prepare }), 'damage')).toEqual({
+      check: 'damage',
+      level: 'error',
+      what: expect.stringMatching(text) as string,
+      fix: 'see "penstock journal check", then stop the daemon and run "penstock journal repair"',
+    });
+  });
+
+  it('it says how much was looked at in the time that there is, the newest first', async () => {
+    // Each look at the clock takes a second and a half.
+    let now = 0;
+    const clock = { ...seams.clock, monotonic: () => (now += 1500) };
+
+    const all = await found({ prepare: withPages, clock });
+
+    expect(of(all, 'damage')).toEqual({
+      check: 'damage',
+      level: 'ok',
+      what: 'none found, the newest 1 of 5 pages read; "penstock journal check" reads the rest',
+    });
   });
 });
 

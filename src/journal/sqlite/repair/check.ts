@@ -27,18 +27,47 @@ export async function checkJournal(
   const db = openDatabase(path, { readOnly: true });
   try {
     const version = checkVersion(db, path);
-    const { pages, records, problems } = await checkPages(db, path, onProgress);
+    const { pages, records, problems } = await checkPages(db, path, { onProgress });
     // The tables of an older version are checked once the daemon has migrated them.
     const small = version === schemaVersion ? [...smallProblems(db), ...idProblems(db), ...disagreements(db)] : [];
-    const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
     return {
       path,
       version,
       pages,
       records,
-      bytes,
+      bytes: bytesOf(db),
       problems: [...structureProblems(db, 'integrity_check', 100), ...small, ...problems],
     };
+  } catch (error) {
+    throw storageError(error, path);
+  } finally {
+    db.close();
+  }
+}
+
+/** What was seen of a journal in the time that there was. */
+interface JournalLook {
+  /** Pages that were read, and that there are. */
+  readonly pages: number;
+  readonly stored: number;
+  /** False where the time was over before the last page. */
+  readonly isWhole: boolean;
+  /** One sentence each; empty when nothing is damaged in what was read. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Looks for damage until `isOver`, also beside a running daemon: first what a start looks at, then the pages, the newest first, as those are what
+ * sinks wait for. Throws as {@link checkJournal} does.
+ */
+export async function lookAtJournal(dataDir: string, isOver: () => boolean): Promise<JournalLook> {
+  const path = journalPaths(dataDir).journal;
+  const db = openDatabase(path, { readOnly: true });
+  try {
+    const small = checkVersion(db, path) === schemaVersion ? smallProblems(db) : [];
+    const structure = isSmall(db) ? structureProblems(db, 'quick_check', 1) : [];
+    const { pages, stored, isWhole, problems } = await checkPages(db, path, { isOver });
+    return { pages, stored, isWhole, problems: [...structure, ...small, ...problems] };
   } catch (error) {
     throw storageError(error, path);
   } finally {
@@ -77,28 +106,38 @@ export async function glanceAtJournal(dataDir: string): Promise<JournalGlance> {
   }
 }
 
+interface PageReading {
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly isOver?: () => boolean;
+}
+
+/** Reads pages, the newest first. */
 async function checkPages(
   db: DatabaseSync,
   path: string,
-  onProgress: (done: number, total: number) => void,
-): Promise<{ pages: number; records: number; problems: string[] }> {
-  const next = db.prepare(`SELECT ${pageColumns} FROM pages WHERE id > ? ORDER BY id LIMIT 1`);
+  { onProgress, isOver = () => false }: PageReading,
+): Promise<JournalLook & { readonly records: number }> {
+  const next = db.prepare(`SELECT ${pageColumns} FROM pages WHERE id < ? ORDER BY id DESC LIMIT 1`);
   const problems: string[] = [];
   let pages = 0;
+  let stored = 0;
   let records = 0;
+  let isWhole = false;
   try {
-    const total = one<{ total: number }>(db.prepare('SELECT count(*) AS total FROM pages'))?.total ?? 0;
-    for (let row = one<PageRow>(next, 0); row !== undefined; row = one<PageRow>(next, row.id)) {
+    stored = one<{ stored: number }>(db.prepare('SELECT count(*) AS stored FROM pages'))?.stored ?? 0;
+    let row = one<PageRow>(next, Number.MAX_SAFE_INTEGER);
+    for (; row !== undefined && !isOver(); row = one<PageRow>(next, row.id)) {
       pages++;
       records += row.count;
       const problem = await pageProblem(row, path);
       if (problem !== undefined) problems.push(problem);
-      onProgress(pages, total);
+      onProgress?.(pages, stored);
     }
+    isWhole = row === undefined;
   } catch (error) {
     problems.push(`pages cannot be read after number ${pages}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return { pages, records, problems };
+  return { pages, stored, isWhole, records, problems };
 }
 
 async function pageProblem(row: PageRow, path: string): Promise<string | undefined> {
@@ -188,15 +227,17 @@ function unsureBalanceProblems(db: DatabaseSync, offsets: readonly StoredOffset[
 const structureBytes = 128 * 1024 * 1024;
 const pendingBytes = 64 * 1024 * 1024;
 
+const bytesOf = (db: DatabaseSync): number => Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
+const isSmall = (db: DatabaseSync): boolean => bytesOf(db) <= structureBytes;
+
 /**
  * Looks at a journal before anything is polled: structure, cursors, offsets, and the records that are still to be delivered. Throws
  * PEN_JOURNAL_CORRUPT where one of them is damaged. Counts that disagree beside records that are all there are no reason to stay down: see
  * `setCountsRight`.
  */
 export function checkAtOpen(db: DatabaseSync, path: string): void {
-  const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
   const problems = [
-    ...(bytes > structureBytes ? [] : structureProblems(db, 'quick_check', 1)),
+    ...(isSmall(db) ? structureProblems(db, 'quick_check', 1) : []),
     ...smallProblems(db),
     ...pendingProblems(db),
   ];
