@@ -1,8 +1,9 @@
 // A call on a file keeps one of the threads that the whole process shares for as long as the disk takes: for ever, on a share whose server is
 // away. So a place has one call at a time, also when it is opened anew meanwhile, and all places together leave some threads: the rest of the
 // process, which compresses and asks for names in these threads, goes on.
+
+import { unlessCutOff } from './abort.ts';
 import { type Clock, deadline } from './clock.ts';
-import { unlessCutOff } from './cut-off.ts';
 
 /** libuv makes so many where nobody says a number. */
 const usualThreads = 4;

@@ -1,5 +1,6 @@
 // A batch is sent until each of its events has an outcome: sent -> settled, or again (the same batch, or smaller ones that replace it), or
 // held -> probe. What was handed over for later acknowledgement is given to the caller, and comes back through `applyLate`.
+import { unlessCutOff } from '../base/abort.ts';
 import type { Pending, Verdicts } from '../sinks/sink.ts';
 import { apply } from './apply.ts';
 import { attempt, isOwned, ownedPart } from './attempt.ts';
@@ -191,13 +192,7 @@ const waitsForMore = ({ endpoints, hold }: LoopContext, endpoint: EndpointUse): 
 
 /** The answer to come, where nothing less shows that a hold may end; `pending` still when the loop stops first. */
 async function acknowledged({ stopping }: LoopContext, answer: Pending): Promise<Verdicts | Pending> {
-  const stopped = Promise.withResolvers<Pending>();
-  const onStop = (): void => stopped.resolve(answer);
-  stopping.signal.addEventListener('abort', onStop, { once: true });
-  if (stopping.signal.aborted) onStop();
-  const first = await Promise.race([answer.pending, stopped.promise]);
-  stopping.signal.removeEventListener('abort', onStop);
-  return first;
+  return (await unlessCutOff(answer.pending, stopping.signal)) ?? answer;
 }
 
 // Rounds of batches without acknowledgement after which a person has to look.

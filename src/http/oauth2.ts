@@ -1,3 +1,4 @@
+import { unlessAborted } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError, passingFix } from '../base/errors.ts';
 import { foreignNumber, isObject } from '../base/json.ts';
@@ -70,7 +71,8 @@ export function cacheToken(mint: () => Promise<MintedToken>, clock: Clock): Toke
       minting ??= renew().finally(() => {
         minting = undefined;
       });
-      return unlessAborted(minting, signal);
+      // The shared request continues when one of those who wait for it gives up.
+      return signal === undefined ? minting : unlessAborted(minting, signal);
     },
     invalidate(token) {
       if (token === undefined || token === held?.token) held = undefined;
@@ -79,17 +81,6 @@ export function cacheToken(mint: () => Promise<MintedToken>, clock: Clock): Toke
       await minting?.catch(() => undefined);
     },
   };
-}
-
-// The shared request continues when one of those who wait for it gives up.
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    if (signal.aborted) onAbort();
-  });
 }
 
 /** What goes to a token endpoint beside the grant, to say who asks. */

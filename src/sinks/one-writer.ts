@@ -1,6 +1,6 @@
 // A write to a pipe or a file obeys no signal: it goes on when nobody waits for it any more. Begun once more, what it carries would be there
 // twice, and on a disk that stands still every attempt would keep one more of the few threads that the whole process shares.
-import { unlessCutOff } from '../base/cut-off.ts';
+import { unlessCutOff } from '../base/abort.ts';
 import type { Batch, Verdict, Verdicts } from './sink.ts';
 
 interface UnderWay {

@@ -1,7 +1,7 @@
 // Calls on a folder that end, whatever its disk does: on a share whose server is away a call takes for ever, and no signal reaches it.
 import type { FileHandle } from 'node:fs/promises';
+import { unlessCutOff } from '../../base/abort.ts';
 import { type Clock, deadline } from '../../base/clock.ts';
-import { unlessCutOff } from '../../base/cut-off.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { isBusy, takeFileTurn } from '../../base/file-turns.ts';
 import type { Files } from '../../base/seams.ts';

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
+import { unlessAborted } from '../../base/abort.ts';
 import { deadline } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import type { Seams } from '../../base/seams.ts';
@@ -68,20 +69,14 @@ export async function openWebSocket(
 
 // Connecting takes up to 10 s; a shutdown does not wait for it, and a socket that comes too late is closed.
 async function orAbort(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
   try {
-    return await Promise.race([opening, aborted.promise]);
+    return await unlessAborted(opening, signal);
   } catch (error) {
     opening.then(
       (late) => late.destroy(),
       () => undefined,
     );
     throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

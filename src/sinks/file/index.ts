@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
+import { unlessCutOff } from '../../base/abort.ts';
 import { type Clock, deadline } from '../../base/clock.ts';
-import { unlessCutOff } from '../../base/cut-off.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { takeFileTurn } from '../../base/file-turns.ts';
 import { makeFolder } from '../../base/make-folder.ts';

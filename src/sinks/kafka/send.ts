@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../base/abort.ts';
 import { PenstockError } from '../../base/errors.ts';
 import type { TokenSource } from '../../http/index.ts';
 import type { Batch, SentEvent, SinkContext, Verdict, Verdicts } from '../sink.ts';
@@ -218,17 +219,4 @@ function afterAbort(signal: AbortSignal, fault: unknown, isSent: boolean): Verdi
   if (!isSent) return verdict;
   if (verdict.kind === 'hold') return { ...verdict, maybeStored: true };
   return { kind: 'uncertain', reason: verdict.reason };
-}
-
-/** The work, unless the signal aborts first; what comes of it later is nobody's. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

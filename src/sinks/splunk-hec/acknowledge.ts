@@ -1,5 +1,6 @@
 // Indexer acknowledgement. A batch is entered (posted, no answer yet), then outstanding (has an id), then accepted (a poll said true) or
 // uncertain (time over, stickiness lost, id repeated, sink closed) or held (polls are refused). `false` never says "failed".
+import { unlessCutOff } from '../../base/abort.ts';
 import { sleep } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { uuid } from '../../base/random.ts';
@@ -76,12 +77,8 @@ export class Acknowledgements implements AsyncDisposable {
       .flatMap(({ live }) => [...live])
       .filter(({ outstanding }) => outstanding.size > 0);
     for (const channel of waiting) channel.isHurried = true;
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = (): void => aborted.resolve();
     if (signal.aborted) return;
-    signal.addEventListener('abort', onAbort, { once: true });
-    await Promise.race([Promise.all(waiting.map((channel) => this.#poll(channel))), aborted.promise]);
-    signal.removeEventListener('abort', onAbort);
+    await unlessCutOff(Promise.all(waiting.map((channel) => this.#poll(channel))), signal);
     this.#ring();
   }
 

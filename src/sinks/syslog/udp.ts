@@ -1,5 +1,6 @@
 import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
+import { unlessAborted } from '../../base/abort.ts';
 import { type Clock, deadline, sleep } from '../../base/clock.ts';
 import type { Batch, ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
 import { connectTimeoutMs, failedProbe, verdictOfFailure } from './dial.ts';
@@ -139,7 +140,8 @@ async function probe({ address, options, context }: Transport, signal: AbortSign
 
 async function openPort({ host, port }: SyslogAddress, turn: number, clock: Clock, signal: AbortSignal): Promise<Port> {
   using limit = deadline(clock, connectTimeoutMs, signal);
-  const found = await Promise.race([lookup(host, { all: true }), aborted(limit.signal)]);
+  // A name server can take longer than anybody waits.
+  const found = await unlessAborted(lookup(host, { all: true }), limit.signal);
   const chosen = found[turn % found.length];
   if (chosen === undefined) throw new Error(`${host} has no address`);
   const { address, family } = chosen;
@@ -154,14 +156,6 @@ async function openPort({ host, port }: SyslogAddress, turn: number, clock: Cloc
   socket.connect(port, address);
   await promise;
   return opened;
-}
-
-// A name server can take longer than anybody waits, and a lookup cannot be called off.
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    if (signal.aborted) reject(signal.reason as Error);
-  });
 }
 
 function transmit(socket: dgram.Socket, message: string): Promise<NodeJS.ErrnoException | undefined> {
