@@ -129,7 +129,10 @@ const wordsIn = (text: string): string => text.replace(/([a-z])([A-Z])/g, '$1 $2
 /** The words of a text alone, however it is written and quoted: `a \"b\"` in JSON and `a &quot;b&quot;` are `a b`. */
 function bareWords(text: string): string {
   const plain = text
-    .replace(/\\+u([0-9a-f]{4})/gi, (_escape, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+    // A run of backslashes is taken whole, whatever follows: tried from each of them it would cost the square of its length.
+    .replace(/\\+(?:u([0-9a-f]{4}))?/gi, (found, digits?: string) =>
+      digits === undefined ? found : String.fromCharCode(Number.parseInt(digits, 16)),
+    )
     .replace(/\\+[nrtbf]?|&#?\w{1,8};/g, ' ');
   return wordsIn(plain)
     .toLowerCase()

@@ -1,7 +1,7 @@
 // What a receiver can answer costs in proportion to its length.
 import { describe, expect, it } from 'vitest';
 import type { HttpResponse } from '../../src/http/client.ts';
-import { describeAnswer } from '../../src/sinks/exchange.ts';
+import { describeAnswer, namesDestination, strangersVerdict, wordsOfEvents } from '../../src/sinks/exchange.ts';
 import { numberAt, parseAnswer } from '../../src/sinks/http/answer.ts';
 import { elasticsearch } from '../../src/sinks/http/presets/bulk.ts';
 import { codeOf, verdictOf } from '../../src/sinks/s3/verdicts.ts';
@@ -26,6 +26,22 @@ describe.each(Object.entries(awkwardRuns))('an answer of %s', (_name, run) => {
         verdictOf(answer(`<Error><Code>${body}<Code ${body}<Message>`), undefined),
         elasticsearch.success?.(Buffer.from(body), 1, false),
       ]);
+    });
+  });
+});
+
+describe.each(Object.entries(awkwardRuns))('a refusal that names a place, of an event of %s', (_name, run) => {
+  it('is held against the words of the event in linear time', () => {
+    expectLinear((length) => {
+      const text = JSON.stringify({ note: repeated(run, length) });
+      const said = `no such index ${text}`;
+      return [
+        namesDestination(
+          said,
+          wordsOfEvents(() => [text]),
+        ),
+        strangersVerdict({ ...answer(said), status: 502 }),
+      ];
     });
   });
 });
