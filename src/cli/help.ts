@@ -106,11 +106,12 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock sources list',
     'penstock sources release SOURCE            # after renewing the credential: retry at once',
     'penstock sources rename OLD NEW            # stop the daemon first, then rename it in the configuration too',
+    'penstock sources forget SOURCE             # one that was removed for good: shows what goes; --yes does it',
   ],
   sinks: [
     'penstock sinks list',
     'penstock sinks release SINK                # after fixing the receiver: retry at once',
-    'penstock sinks forget SINK                 # a sink that was removed from the configuration for good',
+    'penstock sinks forget SINK                 # one that was removed for good: shows what goes; --yes does it',
   ],
   journal: [
     'penstock journal check',

@@ -48,12 +48,17 @@ it.each(['user_login', 'user.login', 'User Login'])('finds what an action is ask
     file,
   ]);
   const jobs = await penstock(['jobs', '--json', '-c', file]);
+  const asked = await penstock(['dead-letters', 'discard', '--action', action, '-c', file]);
   const discarded = await penstock(['dead-letters', 'discard', '--action', action, '--yes', '-c', file]);
 
   expect(JSON.parse(listed.out)).toMatchObject({ count: 1 });
   expect(replayed.out).toContain('replay done');
   expect(JSON.parse(jobs.out)).toMatchObject([{ kind: 'replay', args: { action: 'user_login' } }]);
-  expect(discarded.out).toContain('1 dead letters discarded');
+  expect([asked.code, asked.err]).toEqual([
+    2,
+    expect.stringContaining('nothing was discarded; 1 dead letter would be gone') as string,
+  ]);
+  expect(discarded.out).toContain('1 dead letter discarded');
 });
 
 it('says of what tail is asked for that it has been deleted', async () => {

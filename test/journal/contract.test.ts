@@ -457,6 +457,58 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     expect(await journal.givenUp()).toEqual({ discards: [], forgotten: [{ sink: 'b', at: 42, abandoned: 3, discarded: 0 }] });
   });
 
+  it('forgets a source with all that is stored of it, and keeps what sinks had not been given as a note', async () => {
+    const open = await place(seamsAt(42));
+    const journal = await open();
+    await journal.register([source('s'), source('t')], [sink('a'), sink('b')]);
+    const records = someRecords(3);
+    for (const name of ['s', 't']) await journal.append(commitOf(name, records));
+    await journal.append(commitOf('s', someRecords(2, { prefix: 'back' }), { lane: 'backfill' }));
+    const [refused] = records as [StoredRecord];
+    await journal.settle('a', live, at(3), [letterOf(refused)], { acknowledged: 2 });
+    await journal.setHold('source', 's', { since: 1, reason: 'no', fix: 'renew it' });
+    const job = await journal.insertJob('replay', {});
+    await journal.openReplay(job.id, 'a', { kind: 'stored' });
+
+    await journal.forgetSource('s');
+    await journal[Symbol.asyncDispose]();
+
+    await using again = await open();
+    await again.register([source('t')], [sink('a'), sink('b')]);
+    const { sources, rows } = await again.ledger();
+    expect([Object.keys(sources), rows.map((row) => `${row.sink} ${row.source} ${row.totals.pending}`)]).toEqual([
+      ['t'],
+      ['a t 3', 'b t 3'],
+    ]);
+    expect((await again.lanes('a')).map(({ lane }) => `${lane.kind} ${lane.source}`).toSorted()).toEqual(['live t', 'replay t']);
+    expect([await again.checkpoint('s', 'live'), await again.holds(), await again.countDeadLetters({})]).toEqual([
+      undefined,
+      [],
+      0,
+    ]);
+    expect((await again.givenUp()).forgotten).toEqual([{ source: 's', at: 42, abandoned: 7, discarded: 1 }]);
+    await expect(again.forgetSource('s')).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+  });
+
+  it('takes a source that was forgotten for a new one', async () => {
+    const open = await place();
+    const journal = await open();
+    await journal.register([source('s')], [sink('a')]);
+    await journal.append(commitOf('s', someRecords(3)));
+
+    await journal.forgetSource('s');
+    await journal[Symbol.asyncDispose]();
+    await using again = await open();
+    await again.register([source('s')], [sink('a')]);
+    await again.append(commitOf('s', someRecords(2)));
+
+    const { rows } = await again.ledger();
+    const { lane, offset } = await laneOf(again, 'a');
+    const pages = await again.read('a', lane, offset, 10);
+    expect(rows).toMatchObject([{ sink: 'a', source: 's', new: 2, totals: { pending: 2 } }]);
+    expect(pages.flatMap((page) => page.records.map(({ uid }) => uid))).toEqual(someRecords(2).map(({ uid }) => uid));
+  });
+
   it('delivers dead letters again: resolved ones leave, refused ones stay with the newer reason', async () => {
     await using journal = await (await place())();
     await journal.register([source('s')], [sink('a')]);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { snakeKeys } from '../../base/json.ts';
+import { counted } from '../../base/quantity.ts';
 import { normaliseKey } from '../../event/action-key.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
 import { requireKnown } from '../../operate/known-names.ts';
@@ -87,7 +88,7 @@ async function list({ json, limit, discarded, ...options }: ListOptions, context
     return { letters: found, count: matching, inAll: all };
   });
   if (json === true) output.json({ count, letters: snakeKeys(letters, foreign) });
-  else if (count === 0) output.line(inAll === 0 ? 'No dead letters.' : `None of the ${inAll} dead letters is so.`);
+  else if (count === 0) output.line(inAll === 0 ? 'No dead letters.' : `None of ${counted(inAll, 'dead letter')} is so.`);
   else {
     show(letters, context);
     const replayed = letters.filter((letter) => letter.replayed === true).map(({ id }) => id);
@@ -105,21 +106,24 @@ async function retry(options: FilterOptions, context: CommandContext): Promise<v
   await runJob('retry_dead_letters', filter, { config: options.config, drain: fiveMinutesMs }, context);
   const left = await withJournal(options.config, context.seams, (journal) => journal.countDeadLetters(filter));
   context.output.line(
-    left === 0 ? 'No dead letter of these is left.' : `${left} dead letters of these are left, see dead-letters list.`,
+    left === 0
+      ? 'No dead letter of these is left.'
+      : `${counted(left, 'dead letter')} of these ${left === 1 ? 'is' : 'are'} left, see dead-letters list.`,
   );
 }
 
 async function discard(options: FilterOptions & { yes?: true }, { output, seams }: CommandContext): Promise<void> {
   const filter = filterOf(options);
-  if (options.yes !== true)
-    throw new PenstockError('PEN_USAGE', 'discarded events are gone for good', {
-      fix: 'look at them with `dead-letters list`, then repeat with --yes',
-    });
   const count = await withJournal(options.config, seams, async (journal) => {
     await requireKnown(journal, filter);
-    return journal.discardDeadLetters(filter);
+    return options.yes === true ? journal.discardDeadLetters(filter) : journal.countDeadLetters(filter);
   });
-  output.line(`${count} dead letters discarded; the ledger counts them, and "dead-letters list --discarded" names them`);
+  const letters = counted(count, 'dead letter');
+  if (options.yes !== true)
+    throw new PenstockError('PEN_USAGE', `nothing was discarded; ${letters} would be gone for good`, {
+      fix: 'look at them with `dead-letters list`, then repeat with --yes',
+    });
+  output.line(`${letters} discarded; "penstock ledger" counts them, and "dead-letters list --discarded" names them`);
 }
 
 function withFilter(command: Command): Command {

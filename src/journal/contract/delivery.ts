@@ -72,12 +72,13 @@ export interface Discard {
   readonly letters: readonly DiscardedLetter[];
 }
 
-/** A sink whose state was deleted, with its counts. */
+/** A sink or a source whose state was deleted, with its counts. */
 export interface Forgotten {
-  readonly sink: string;
+  readonly sink?: string;
+  readonly source?: string;
   /** Milliseconds. */
   readonly at: number;
-  /** What it had not been given, and its dead letters. */
+  /** What the sink, or each of the sinks together, had not been given, and dead letters. */
   readonly abandoned: number;
   readonly discarded: number;
 }

@@ -168,6 +168,8 @@ export interface Registration {
   renameSink(from: string, to: string): Promise<void>;
   /** Deletes a sink's state; what it had pending counts as abandoned. */
   forgetSink(name: string): Promise<void>;
+  /** Deletes all that is known and stored of a source; what sinks had pending of it counts as abandoned. */
+  forgetSource(name: string): Promise<void>;
   /** Gives a source a new identity and a live checkpoint; ids stay known. */
   resetSource(name: string, checkpoint: Json): Promise<void>;
 }

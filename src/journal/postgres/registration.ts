@@ -17,7 +17,8 @@ export function openRegistration(core: Core): Registration {
     formerNames: (source) => formerNames(core.db, source),
     renameSource: (from, to) => rename(core, 'source', from, to),
     renameSink: (from, to) => rename(core, 'sink', from, to),
-    forgetSink: (name) => forgetSink(core, name),
+    forgetSink: (name) => forget(core, 'sink', name),
+    forgetSource: (name) => forget(core, 'source', name),
     resetSource: (name, checkpoint) => resetSource(core, name, checkpoint),
   };
 }
@@ -92,11 +93,12 @@ async function withPending(sql: Sql, s: string, sinks: readonly { readonly id: n
   return reported;
 }
 
-async function pendingOf(sql: Sql, s: string, sink: number): Promise<number> {
+/** Records that wait for a sink, or of a source for all sinks together. */
+async function pendingOf(sql: Sql, s: string, id: number, kind: 'source' | 'sink' = 'sink'): Promise<number> {
   const [row] = await sql.query<{ n: number }>(
-    `SELECT coalesce(sum(l.appended - coalesce(o.position, 0)), 0) AS n FROM ${s}.lanes l
-     LEFT JOIN ${s}.offsets o ON o.sink = $1 AND o.source = l.source AND o.kind = l.kind`,
-    [sink],
+    `SELECT coalesce(sum(l.appended - coalesce(o.position, 0)), 0) AS n FROM ${s}.lanes l CROSS JOIN ${s}.sinks k
+     LEFT JOIN ${s}.offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE ${kind === 'sink' ? 'k.id' : 'l.source'} = $1`,
+    [id],
   );
   return row?.n ?? 0;
 }
@@ -179,21 +181,21 @@ async function idOf(sql: Sql, s: string, kind: 'source' | 'sink', name: string):
   return row?.id;
 }
 
-async function forgetSink(core: Core, name: string): Promise<void> {
+async function forget(core: Core, kind: 'source' | 'sink', name: string): Promise<void> {
   const { s } = core.db;
   const gone = await change(core, async (sql) => {
-    const sink = (await idOf(sql, s, 'sink', name)) ?? notFound('sink', name);
-    await refuseUsed(core, sql, 'sink', name);
-    const abandoned = await pendingOf(sql, s, sink);
-    const discarded = await discardLetters(core, sql, { sink: name });
-    await drop(sql, s, 'sink', sink);
-    await sql.run(`DELETE FROM ${s}.holds WHERE kind = 'sink' AND name = $1`, [name]);
-    // The sink's rows of the ledger go with it; what it left undelivered stays on record.
-    const forgotten = { sink: name, at: core.clock.now(), abandoned, discarded };
-    await putNote(sql, s, noSource, forgottenNote(sink), forgotten);
+    const id = (await idOf(sql, s, kind, name)) ?? notFound(kind, name);
+    await refuseUsed(core, sql, kind, name);
+    const abandoned = await pendingOf(sql, s, id, kind);
+    const discarded = await discardLetters(core, sql, { [kind]: name });
+    await drop(sql, s, kind, id);
+    await sql.run(`DELETE FROM ${s}.holds WHERE kind = $1 AND name = $2`, [kind, name]);
+    // Its rows of the ledger go with it; what it left undelivered stays on record.
+    const forgotten = { [kind]: name, at: core.clock.now(), abandoned, discarded };
+    await putNote(sql, s, noSource, forgottenNote(kind, id), forgotten);
     return { abandoned, discarded };
   });
-  core.log.warn({ sink: name, ...gone }, 'sink forgotten');
+  core.log.warn({ [kind]: name, ...gone }, 'forgotten');
 }
 
 async function resetSource(core: Core, name: string, checkpoint: unknown): Promise<void> {

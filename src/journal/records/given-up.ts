@@ -19,10 +19,10 @@ export interface DiscardedRow {
 export const discardedAtOnce = 10_000;
 
 /** Notes begin so; a name is never used twice, as ids of letters never restart. */
-const noteOf = { discarded: 'discarded:', forgotten: 'forgotten:' } as const;
+const noteOf = { discarded: 'discarded:', sink: 'forgotten:', source: 'forgotten_source:' } as const;
 
-/** Where it is noted down that a sink is forgotten; its id is never used again. */
-export const forgottenNote = (sink: number): string => `${noteOf.forgotten}${sink}`;
+/** Where it is noted down that a sink or a source is forgotten; its id is never used again. */
+export const forgottenNote = (kind: 'source' | 'sink', id: number): string => `${noteOf[kind]}${id}`;
 
 /** Which notes these are, in SQL. */
 export const isGivenUp = Object.values(noteOf)
@@ -54,11 +54,11 @@ export function discardNotes(
 /** What the notes say, oldest first. */
 export function givenUpOf(notes: readonly NamedNote[]): GivenUp {
   const numberOf = (name: string): number => Number(name.slice(name.indexOf(':') + 1));
-  const of = <T extends { readonly at: number }>(kind: keyof typeof noteOf): T[] =>
+  const of = <T extends { readonly at: number }>(...kinds: (keyof typeof noteOf)[]): T[] =>
     notes
-      .filter(({ name }) => name.startsWith(noteOf[kind]))
+      .filter(({ name }) => kinds.some((kind) => name.startsWith(noteOf[kind])))
       .map(({ name, value }) => ({ number: numberOf(name), note: parseJson(value) as T }))
       .toSorted((a, b) => a.note.at - b.note.at || a.number - b.number)
       .map(({ note }) => note);
-  return { discards: of<Discard>('discarded'), forgotten: of<Forgotten>('forgotten') };
+  return { discards: of<Discard>('discarded'), forgotten: of<Forgotten>('sink', 'source') };
 }

@@ -20,7 +20,7 @@ export function openRegistration(core: Core, stores: Stores): Registration {
     register: openRegister(core, stores),
     formerNames: openFormerNames(core),
     ...openRename(core),
-    forgetSink: openForget(core, stores),
+    ...openForget(core, stores),
     resetSource: openReset(core, stores.state),
   };
 }
@@ -114,23 +114,32 @@ function openFormerNames({ db }: Core): Registration['formerNames'] {
   return async (source) => all<{ name: string }>(select, source).map(({ name }) => name);
 }
 
-function openForget({ db, names, writer, log, clock }: Core, { offsets, letters, state }: Stores): Registration['forgetSink'] {
-  const drop = openDrop(db, 'sink');
-  const unhold = db.prepare("DELETE FROM holds WHERE kind = 'sink' AND name = ?");
-  return async (name) => {
-    const gone = await writer.write(() => {
-      const sink = names.requireSink(name);
-      const abandoned = offsets.lanes(sink).reduce((sum, lane) => sum + lane.pending, 0);
-      const discarded = letters.discard({ sink: name });
-      drop(sink);
-      unhold.run(name);
-      // The sink's rows of the ledger go with it; what it left undelivered stays on record.
-      const forgotten = { sink: name, at: clock.now(), abandoned, discarded };
-      state.putNote(noSource, forgottenNote(sink), forgotten);
-      return { abandoned, discarded };
-    });
-    log.warn({ sink: name, ...gone }, 'sink forgotten');
+function openForget(
+  { db, names, writer, log, clock }: Core,
+  { letters, state }: Stores,
+): Pick<Registration, 'forgetSink' | 'forgetSource'> {
+  const unhold = db.prepare('DELETE FROM holds WHERE kind = ? AND name = ?');
+  const forget = (kind: 'source' | 'sink', idOf: (name: string) => number) => {
+    const drop = openDrop(db, kind);
+    const pending =
+      db.prepare(`SELECT ifnull(sum(l.appended - ifnull(o.position, 0)), 0) AS n FROM lanes l CROSS JOIN sinks k LEFT JOIN offsets o
+      ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE ${kind === 'sink' ? 'k.id' : 'l.source'} = ?`);
+    return async (name: string): Promise<void> => {
+      const gone = await writer.write(() => {
+        const id = idOf(name);
+        const abandoned = one<{ n: number }>(pending, id)?.n ?? 0;
+        const discarded = letters.discard({ [kind]: name });
+        drop(id);
+        unhold.run(kind, name);
+        // Its rows of the ledger go with it; what it left undelivered stays on record.
+        const forgotten = { [kind]: name, at: clock.now(), abandoned, discarded };
+        state.putNote(noSource, forgottenNote(kind, id), forgotten);
+        return { abandoned, discarded };
+      });
+      log.warn({ [kind]: name, ...gone }, 'forgotten');
+    };
   };
+  return { forgetSink: forget('sink', names.requireSink), forgetSource: forget('source', names.requireSource) };
 }
 
 function openReset({ db, names, writer }: Core, state: StateStore): Registration['resetSource'] {
@@ -187,6 +196,7 @@ function openRename({ db, names, writer }: Core): Pick<Registration, 'renameSour
 const tablesOf = {
   source: [
     'lanes',
+    'pages',
     'offsets',
     'totals',
     'checkpoints',

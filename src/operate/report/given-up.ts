@@ -1,4 +1,5 @@
 // What an auditor reads of what people gave up: which letters, when, and by what filter.
+import { counted } from '../../base/quantity.ts';
 import type { Discard, DiscardedLetter, Forgotten, GivenUp, LetterFilter } from '../../journal/journal.ts';
 
 /** One discard of letters of a sink and source, with how many and from when they are; times are milliseconds since the epoch. */
@@ -71,16 +72,16 @@ function wordsOf({ from, to, ids, uids: _uids, ...names }: LetterFilter): string
   return parts.length === 0 ? 'without a filter' : `by ${parts.join(' ')}`;
 }
 
-/** A line for each discard and each sink that was forgotten. */
+/** A line for each discard, and each sink and source that was forgotten. */
 export function givenUpLines({ discarded, forgotten }: GivenUpReport): string[] {
   return [
     ...discarded.map(
       ({ at, sink, source, letters, from, to, codes, filter }) =>
-        `${iso(at)}: ${letters} dead letters of ${source} at ${sink} were discarded, ${wordsOf(filter)}; codes ${codes.join(', ')}, event times ${iso(from)} to ${iso(to)}`,
+        `${iso(at)}: ${counted(letters, 'dead letter')} of ${source} at ${sink} ${letters === 1 ? 'was' : 'were'} discarded, ${wordsOf(filter)}; codes ${codes.join(', ')}, event times ${iso(from)} to ${iso(to)}`,
     ),
     ...forgotten.map(
-      ({ at, sink, abandoned, discarded: letters }) =>
-        `${iso(at)}: sink ${sink} was forgotten, with ${abandoned} events that it had not had and ${letters} dead letters`,
+      ({ at, sink, source, abandoned, discarded: letters }) =>
+        `${iso(at)}: ${source === undefined ? `sink ${sink}` : `source ${source}`} was forgotten, with ${counted(abandoned, 'event')} not delivered and ${counted(letters, 'dead letter')}`,
     ),
   ];
 }

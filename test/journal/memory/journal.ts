@@ -8,7 +8,7 @@ import { givenUpOf } from '../../../src/journal/records/given-up.ts';
 import { plain } from '../records.ts';
 import { discard, lanesOf, matches, read, replaysOf, settle } from './delivery.ts';
 import { countsAt, type Entry, laneKey, type MemoryDisk, removeFrom, valueAt } from './disk.ts';
-import { forgetSink, formerNames, ledgerRows, register, renameSink, renameSource, resetSource } from './names.ts';
+import { forgetSink, forgetSource, formerNames, ledgerRows, register, renameSink, renameSource, resetSource } from './names.ts';
 
 /** What happens around each operation. */
 export interface Steps {
@@ -48,6 +48,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
     renameSource: (from, to) => stepped('renameSource', () => renameSource(disk, from, to)),
     renameSink: (from, to) => stepped('renameSink', () => renameSink(disk, from, to)),
     forgetSink: (name) => stepped('forgetSink', () => forgetSink(disk, name)),
+    forgetSource: (name) => stepped('forgetSource', () => forgetSource(disk, name)),
     resetSource: (name, checkpoint) => stepped('resetSource', () => resetSource(disk, name, checkpoint)),
 
     append(commit) {

@@ -106,7 +106,19 @@ export function forgetSink(disk: MemoryDisk, name: string): void {
   for (const map of [disk.sinks, disk.totals, disk.offsets]) dropKeys(map, 0, name);
   removeFrom(disk.replays, ({ sink }) => sink === name);
   disk.held.delete(`sink ${name}`);
-  disk.notes.set(` ${forgottenNote(disk.notes.size)}`, { sink: name, at: disk.now(), abandoned, discarded });
+  disk.notes.set(` ${forgottenNote('sink', disk.notes.size)}`, { sink: name, at: disk.now(), abandoned, discarded });
+}
+
+export function forgetSource(disk: MemoryDisk, name: string): void {
+  if (!disk.sources.has(name)) throw new PenstockError('PEN_NOT_FOUND', `the journal knows no source "${name}"`);
+  const abandoned = ledgerRows(disk).reduce((sum, { source, totals }) => sum + (source === name ? totals.pending : 0), 0);
+  const discarded = discard(disk, { source: name });
+  for (const map of [disk.sources, disk.counts, disk.windows, disk.checkpoints, disk.notes, disk.seen]) dropKeys(map, 0, name);
+  for (const map of [disk.lanes, disk.totals]) dropKeys(map, 1, name);
+  dropKeys(disk.offsets, 2, name);
+  removeFrom(disk.replays, ({ source }) => source === name);
+  disk.held.delete(`source ${name}`);
+  disk.notes.set(` ${forgottenNote('source', disk.notes.size)}`, { source: name, at: disk.now(), abandoned, discarded });
 }
 
 export function resetSource(disk: MemoryDisk, name: string, checkpoint: Json): void {
