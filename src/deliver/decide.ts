@@ -107,7 +107,8 @@ function asRefusal({ code, reason, cause, isFinal }: Verdict & { kind: 'event' }
 function isolate(verdict: Verdict & { kind: 'split' | 'event' }, size: number): Decision {
   const { code, reason } = verdict;
   if (size === 1) return { ...nothing, refused: [verdict.kind === 'event' ? asRefusal(verdict, 0) : { index: 0, code, reason }] };
-  return { ...nothing, again: halves(upTo(size)), tooLarge: code };
+  const uncertain = verdict.kind === 'split' && verdict.maybeStored === true ? upTo(size) : [];
+  return { ...nothing, again: halves(upTo(size)), uncertain, tooLarge: code };
 }
 
 function decideAll(verdict: Verdict, size: number): Decision {

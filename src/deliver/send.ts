@@ -145,10 +145,14 @@ export async function applyLate(
   const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
-  batch.doubt.answeredLate(decision.failure?.fix !== undefined);
+  batch.doubt.answeredLate((decision.hold ?? decision.failure)?.fix !== undefined);
   await doubtEndpoint(context, endpoint, decision.failure);
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
-  if (decision.hold !== undefined) await enterHold(context, decision.hold);
+  if (decision.hold !== undefined) {
+    // It took the batch all the same: only what it acknowledges shows that the hold may end.
+    context.endpoints.doubt(endpoint);
+    await enterHold(context, decision.hold);
+  }
   return applied.again;
 }
 

@@ -53,8 +53,9 @@ export type Verdict =
   /**
    * Too big, or one event in it is bad: halves are sent. A batch of one event turns into `event` with the code. In `each`, the events with
    * `split` leave the batch and are sent apart from the others, without halving them: so one suspect is tried alone before it is refused.
+   * `maybeStored`: some of a batch was taken with it, so what goes again counts as a possible duplicate.
    */
-  | { readonly kind: 'split'; readonly code: string; readonly reason: string }
+  | { readonly kind: 'split'; readonly code: string; readonly reason: string; readonly maybeStored?: boolean }
   /**
    * This event is refused for its content; `isFinal`: or its protocol forbids to send it again, whatever the reason. `cause`: refusals of
    * one code with different causes are not one fault of the configuration; nothing of the event's own values stands in it.

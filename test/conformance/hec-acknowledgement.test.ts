@@ -117,6 +117,29 @@ it('A poll answer that is lost after true leads to uncertain after the timeout',
   expect(await pendingOf(await sendOne(sink))).toMatchObject({ all: { kind: 'uncertain' } });
 });
 
+it.each([
+  [{ status: 403, body: { text: 'Invalid token', code: 4 } }, 'answered 403 "Invalid token" (code 4)', 'copy the token from'],
+  [
+    { status: 503, body: { text: 'Server is busy', code: 9 } },
+    'answered 503 "Server is busy" (code 9)',
+    '/services/collector/ack',
+  ],
+  [told([0], false), undefined, 'make it sticky by cookie'],
+])('A timeout says why the last poll told nothing, and what to do: %j', async (reply, said, fix) => {
+  await using hec = await openHec({ poll: () => reply });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_timeout: '60ms' }), context);
+
+  expect(await pendingOf(await sendOne(sink))).toEqual({
+    all: {
+      kind: 'uncertain',
+      reason: `no acknowledgement within 60 ms${said === undefined ? '' : `; the last request for it: ${said}`}`,
+      blameless: true,
+      fix: expect.stringContaining(fix) as string,
+    },
+  });
+});
+
 it('After a timeout the batch goes out under a new channel', async () => {
   await using hec = await openHec({ poll: (ids) => told(ids, false) });
   await using context = await openContext();
@@ -335,6 +358,8 @@ it('Without an id a required acknowledgement holds; 24 and 25 are uncertain then
   const results = [await sendOne(sink), await sendOne(sink), await sendOne(sink)];
 
   expect(results.map((result) => kinds(result as Verdicts))).toEqual(['hold', 'uncertain', 'uncertain']);
+  // It took the batch, and gets it again.
+  expect(results[0]).toMatchObject({ all: { maybeStored: true } });
 });
 
 it('auto takes what the token offers, but no silent step back', async () => {

@@ -354,13 +354,16 @@ it('Loki, by OTLP: times are strings in nanoseconds, and a 400 ends at the singl
 });
 
 it.each([
-  [0, 'accept'],
-  [1, 'split'],
-  [3, ['event', 'event', 'event']],
-])('Axiom: 200 with %i of 3 failed', async (failed, verdict) => {
+  [0, 'accept', []],
+  [1, 'split', [0, 1, 2]],
+  [3, ['event', 'event', 'event'], []],
+])('Axiom: 200 with %i of 3 failed; copies of those that it took are counted', async (failed, verdict, uncertain) => {
   const reply = { status: 200, body: { ingested: 3 - failed, failed, failures: [] } };
 
-  expect(kinds(await answered({ refused_count: 'failed' }, reply))).toEqual(verdict);
+  const verdicts = await answered({ refused_count: 'failed' }, reply);
+
+  expect(kinds(verdicts)).toEqual(verdict);
+  expect(decide(verdicts, 3).uncertain).toEqual(uncertain);
 });
 
 it('Google SecOps: 429 pauses for 5 minutes', async () => {

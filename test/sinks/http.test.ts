@@ -80,6 +80,7 @@ it.each([
   ['a failed item with its status as a text', { create: { status: '400', error: mapping } }, { kind: 'event' }],
   ['a rejected item', { create: { status: 429, error: { type: 'es_rejected_execution_exception' } } }, { kind: 'retry' }],
   ['an error beside a success', { create: { status: 201, error: mapping } }, { kind: 'uncertain' }],
+  ['an error that is a text', { create: { status: 400, error: 'no date' } }, { kind: 'event', reason: '400 http_400: no date' }],
   ['an error without a status', { create: { error: mapping } }, { kind: 'uncertain' }],
   ['a copy', { create: { status: 409, error: { type: 'version_conflict_engine_exception' } } }, { kind: 'accept' }],
 ])('bulk: believes %s although the whole answer says that there are no errors', async (_, item, verdict) => {
@@ -101,4 +102,36 @@ it.each([
   await using sink = openHttp(options(receiver.url, { preset: 'opensearch', index: 'a' }), context);
 
   expect(settled(await sink.send(batchOf(sink, [outgoing('e0'), outgoing('e1')]), signal))).toEqual({ all: { kind: 'accept' } });
+});
+
+it.each([
+  ['in another order', ['e1', 'e0']],
+  ['about another document', ['e0', 'x']],
+])('bulk: blames no event for an answer %s', async (_, ids) => {
+  const statuses = [{ status: 201 }, { status: 400, error: mapping }];
+  const items = ids.map((id, index) => ({ create: { _id: id, ...statuses[index] } }));
+  await using receiver = await openReceiver(() => ({ status: 200, body: { errors: true, items } }));
+  await using context = await openContext();
+  await using sink = openHttp(options(receiver.url, { preset: 'elasticsearch', index: 'a' }), context);
+
+  expect(settled(await sink.send(batchOf(sink, [outgoing('e0'), outgoing('e1')]), signal))).toEqual({
+    all: expect.objectContaining({
+      kind: 'uncertain',
+      reason: 'the answer is about other documents than were sent, or in another order',
+    }),
+  });
+});
+
+it.each([200, 202])('sentinel: takes no %i for a success, for only something else in its place answers so', async (status) => {
+  await using receiver = await openReceiver(() => ({ status, body: { status: 'ok' } }));
+  await using context = await openContext();
+  await using sink = openHttp(options(receiver.url, { preset: 'sentinel', dcr: 'dcr-1', stream: 'Custom-A' }), context);
+
+  expect(settled(await sink.send(batchOf(sink, [outgoing('e0')]), signal))).toEqual({
+    all: expect.objectContaining({
+      kind: 'uncertain',
+      reason: `answered ${status} "{"status":"ok"}", where the receiver's own success is 204`,
+      fix: expect.stringContaining('something else answers in place of the receiver'),
+    }),
+  });
 });

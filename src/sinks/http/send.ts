@@ -9,6 +9,7 @@ import {
   isPage,
   namesDestination,
   refusesContent,
+  stranger,
   strangersVerdict,
   wordsOfEvents,
 } from '../exchange.ts';
@@ -118,6 +119,8 @@ function judge({ preset, options, context }: Sending, { events, encoded, replay 
   const isElsewhere = (): boolean => namesDestination(response.body.toString('utf8'), said);
   if ((isUnheardOf(response.status) || isAboutContent(response.status, preset)) && isElsewhere())
     return { all: afterPause({ kind: 'hold', reason: describeAnswer(response), fix: destinationFix }, waitMs) };
+  if (isSuccess && response.status !== (preset.successStatus ?? response.status))
+    return { all: stranger(`${describeAnswer(response)}, where the receiver's own success is ${preset.successStatus}`) };
   if (isSuccess)
     return eachAfterPause(
       preset.success?.(response.body, size, replay, encoded) ?? countRefused(response, options.refused_count, size),
@@ -147,7 +150,8 @@ function countRefused(response: HttpResponse, path: string | undefined, size: nu
   const refused = path === undefined ? 0 : (numberAt(body, path) ?? 0);
   if (refused <= 0) return { all: { kind: 'accept', warning: path === undefined ? doubtOf(response) : undefined } };
   const reason = `answered ${status} but refused ${refused} of ${size} events`;
-  return forEvery({ kind: refused >= size ? 'event' : 'split', code: 'refused', reason }, size);
+  const refusal = { code: 'refused', reason };
+  return forEvery(refused >= size ? { kind: 'event', ...refusal } : { kind: 'split', ...refusal, maybeStored: true }, size);
 }
 
 /** One verdict for all. `event` is said of each one: of the whole batch it would mean that the receiver did not say which. */

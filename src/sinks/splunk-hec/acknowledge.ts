@@ -7,7 +7,17 @@ import { uuid } from '../../base/random.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
-import { type Channel, freshChannel, keepCookies, openPost, settle, settleAll, settleIndexed, type Ticket } from './channel.ts';
+import {
+  type Channel,
+  freshChannel,
+  keepCookies,
+  openPost,
+  settle,
+  settleAll,
+  settleIndexed,
+  type Ticket,
+  unacknowledged,
+} from './channel.ts';
 import { type Endpoint, freshEndpoint, hasPlace, nextPoll, tidy } from './endpoint.ts';
 import type { Ask, AskWhether, PollReply } from './request.ts';
 
@@ -30,9 +40,6 @@ interface Questions {
   readonly ask: Ask;
   readonly askWhether: AskWhether;
 }
-
-const noAcknowledgementFix =
-  'if a load balancer sends polls to another indexer, make it sticky by cookie or list the indexers as endpoints; if indexing is blocked, free it; if the receiver never acknowledges, set acknowledge: off';
 
 const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
 
@@ -224,7 +231,7 @@ export class Acknowledgements implements AsyncDisposable {
     channel.usedAt = this.#now();
     if (reply.kind === 'refused') return this.#lose(channel, reply.verdict);
     if (reply.kind === 'silent') return this.#onSilence(channel, reply.verdict);
-    channel.isRefused = false;
+    channel.silence = undefined;
     // What this answer says is true for the indexer that gave it, so it is used before a change of cookies ends the channel.
     for (const ackId of reply.indexed) void settleIndexed(channel, ackId).then(() => this.#ring());
     if (reply.indexed.size > 0) this.#endpoint(channel.endpoint).lossesInARow = 0;
@@ -233,29 +240,22 @@ export class Acknowledgements implements AsyncDisposable {
   }
 
   #onSilence(channel: Channel, verdict: Verdict): void {
-    const { endpoint } = channel;
+    const { endpoint, silence } = channel;
+    channel.silence = verdict;
     if ('retryAfterMs' in verdict) channel.restsUntil = this.#now() + (verdict.retryAfterMs ?? 0);
     if (verdict.kind !== 'hold') return this.#log.debug({ endpoint, answer: verdict }, 'asking for acknowledgements failed');
-    if (!channel.isRefused)
+    if (silence?.kind !== 'hold')
       this.#log.warn(
         { endpoint, reason: verdict.reason, fix: verdict.fix },
         'the request for acknowledgements is refused; batches that wait for one are kept until ack_timeout',
       );
-    channel.isRefused = true;
   }
 
   #expire(channel: Channel): void {
     const now = this.#now();
     const expired = [...channel.outstanding].flatMap(([id, { deadline, isTold }]) => (deadline <= now && !isTold ? [id] : []));
     if (expired.length === 0) return;
-    const { timeoutMs } = this.#settings;
-    // Neither the batch nor an event in it is the cause: no smaller one would be acknowledged sooner.
-    const verdict: Verdict = {
-      kind: 'uncertain',
-      reason: `no acknowledgement within ${timeoutMs} ms`,
-      blameless: true,
-      fix: noAcknowledgementFix,
-    };
+    const verdict = unacknowledged(this.#settings.timeoutMs, channel.silence);
     for (const ackId of expired) settle(channel, ackId, { all: verdict });
     this.#rotate(channel);
   }

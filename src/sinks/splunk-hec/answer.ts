@@ -160,7 +160,7 @@ export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: b
 
 function locate(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
   const bad = answer.eventNumber ?? -1;
-  if (bad < 0 || bad >= size) return { all: splitVerdict(answer) };
+  if (bad < 0 || bad >= size) return { all: { ...splitVerdict(answer), maybeStored: true } };
   const before: Verdict = acknowledged
     ? { kind: 'uncertain', reason: `stored before the bad event, but not acknowledged: ${answer.said}`, retryAfterMs: 0 }
     : { kind: 'accept' };
@@ -201,7 +201,7 @@ function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-function splitVerdict(answer: HecAnswer): Verdict {
+function splitVerdict(answer: HecAnswer): Verdict & { readonly kind: 'split' } {
   return { kind: 'split', code: answer.code === undefined ? `http_${answer.status}` : `hec_${answer.code}`, reason: answer.said };
 }
 

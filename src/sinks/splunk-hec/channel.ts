@@ -49,8 +49,8 @@ export interface Channel {
   isWatched: boolean;
   /** Polled every second instead of every `ack_poll`. */
   isHurried: boolean;
-  /** The last poll was refused, and the log says so. */
-  isRefused: boolean;
+  /** Why the last poll told nothing. */
+  silence: Verdict | undefined;
 }
 
 /** A batch's place on a channel, from before its post until its answer is read. */
@@ -86,7 +86,7 @@ export function freshChannel(endpoint: string, id: string): Channel {
     polling: undefined,
     isWatched: false,
     isHurried: false,
-    isRefused: false,
+    silence: undefined,
   };
 }
 
@@ -176,4 +176,18 @@ export function earliestDeadline({ outstanding }: Channel): number {
   let earliest = Number.POSITIVE_INFINITY;
   for (const { deadline, isTold } of outstanding.values()) if (!isTold) earliest = Math.min(earliest, deadline);
   return earliest;
+}
+
+const noAcknowledgementFix =
+  'if a load balancer sends polls to another indexer, make it sticky by cookie or list the indexers as endpoints; if indexing is blocked, free it; if the receiver never acknowledges, set acknowledge: off';
+const unansweredFix =
+  'see why the receiver, or what is before it, does not answer requests to /services/collector/ack; if it has no such path, set acknowledge: off';
+
+/** The verdict on a batch whose time is over. Neither it nor an event in it is the cause: no smaller one would be acknowledged sooner. */
+export function unacknowledged(timeoutMs: number, silence: Verdict | undefined): Verdict {
+  const reason = `no acknowledgement within ${timeoutMs} ms`;
+  const own = { kind: 'uncertain', blameless: true } as const;
+  if (silence === undefined || !('reason' in silence)) return { ...own, reason, fix: noAcknowledgementFix };
+  const { fix = unansweredFix } = 'fix' in silence ? silence : {};
+  return { ...own, reason: `${reason}; the last request for it: ${silence.reason}`, fix };
 }

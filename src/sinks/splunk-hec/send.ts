@@ -69,6 +69,7 @@ function unacknowledged(answer: HecAnswer, expected: boolean): Verdict {
     kind: 'hold',
     reason: `${answer.said} without an acknowledgement id: the token has no indexer acknowledgement`,
     fix: noAckFix,
+    maybeStored: true,
   };
 }
 

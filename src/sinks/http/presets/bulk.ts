@@ -49,10 +49,20 @@ function readItems(body: Buffer, size: number, _isReplay: boolean, sent?: Encode
     return { all: stranger(`the answer does not come from the bulk API: ${body.toString('utf8').trim() || 'it is empty'}`) };
   // What stands in an item counts, whatever the whole says; engines that only speak like it give items without a status.
   if (!answer['errors'] && !items.some(saysFailure)) return { all: { kind: 'accept' } };
+  // In another order, a failure would be that of another event.
+  if (sent !== undefined && !items.every((item, index) => isOf(item, sent.textAt(index))))
+    return { all: stranger('the answer is about other documents than were sent, or in another order') };
   return { each: items.map((item, index) => verdictOf(item, () => sent?.textAt(index) ?? '')) };
 }
 
 const resultOf = (item: unknown): readonly unknown[] => (isObject(item) ? (Object.entries(item)[0] ?? []) : []);
+
+/** False where an item names another document than the event's. */
+function isOf(item: unknown, event: string): boolean {
+  const [, result] = resultOf(item);
+  const id = isObject(result) ? result['_id'] : undefined;
+  return typeof id !== 'string' || event.startsWith(`${create}{"_id":${JSON.stringify(id)}}}`);
+}
 
 /** Some write it as a text. */
 function statusOf({ status }: Readonly<Record<string, unknown>>): number | undefined {
@@ -65,13 +75,19 @@ function saysFailure(item: unknown): boolean {
   return isObject(result) && ((statusOf(result) ?? 0) >= 300 || hasError(result));
 }
 
-const hasError = ({ error }: Readonly<Record<string, unknown>>): boolean => isObject(error) && Object.keys(error).length > 0;
+/** Engines that only speak like it write a text. */
+function errorOf({ error }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (isObject(error)) return error;
+  return textOf(error) === '' ? {} : { reason: error };
+}
+
+const hasError = (result: Readonly<Record<string, unknown>>): boolean => Object.keys(errorOf(result)).length > 0;
 
 function verdictOf(item: unknown, event: () => string): Verdict {
   const [action, result] = resultOf(item);
   const status = isObject(result) ? statusOf(result) : undefined;
   if (!isObject(result) || status === undefined) return { kind: 'uncertain', reason: 'the answer has no status for this event' };
-  const error = isObject(result['error']) ? result['error'] : {};
+  const error = errorOf(result);
   const type = typeof error['type'] === 'string' ? error['type'] : `http_${status}`;
   const { words, cause } = explained(error);
   const reason = `${status} ${type}: ${words}`;

@@ -89,8 +89,9 @@ const sentinel: Preset = {
       fix: 'declare columns for the members of large attributes in the stream, or leave include_raw off',
     },
   ],
-  // As Microsoft's own client does.
+  // As Microsoft's own client does, both.
   compression: 'gzip',
+  successStatus: 204,
   // 1 MB a call, before compression.
   limits: { batchBytes: 1_000_000 },
 };
