@@ -4,7 +4,10 @@ const fixed = /^(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$/;
 
 /** Turns a clock on the wall (milliseconds as if it were UTC) into an instant, and an instant into the clock on the wall. */
 export interface Zone {
+  /** Of an hour that comes twice, the first; one that is left out is told by a clock that was not yet put forward. */
   toInstant(wall: number): number;
+  /** As `toInstant`, and of an hour that comes twice the second. */
+  toLastInstant(wall: number): number;
   toWall(instant: number): number;
 }
 
@@ -13,16 +16,19 @@ export function openZone(name: string): Zone {
   const [, sign, hours, minutes = '00'] = fixed.exec(name) ?? [];
   if (sign !== undefined) {
     const offset = (sign === '-' ? -1 : 1) * (Number(hours) * hourMs + Number(minutes) * 60_000);
-    return { toInstant: (wall) => wall - offset, toWall: (instant) => instant + offset };
+    const toInstant = (wall: number): number => wall - offset;
+    return { toInstant, toLastInstant: toInstant, toWall: (instant) => instant + offset };
   }
   const offsetAt = openOffsets(name);
+  // A day away: clocks are up to 14 hours ahead, and what lies nearer could be on the same side of a change.
+  const before = (wall: number): number => wall - offsetAt(wall - 24 * hourMs);
+  const after = (wall: number): number => wall - offsetAt(wall + 24 * hourMs);
+  const toWall = (instant: number): number => instant + offsetAt(instant);
+  const pick = (wall: number, guesses: readonly number[]): number => guesses.find((at) => toWall(at) === wall) ?? before(wall);
   return {
-    toInstant(wall) {
-      // An hour that comes twice is the first of the two; one that is left out is told by a clock that was not yet put forward.
-      const guesses = [wall - offsetAt(wall - 12 * hourMs), wall - offsetAt(wall + 12 * hourMs)];
-      return guesses.find((instant) => instant + offsetAt(instant) === wall) ?? guesses[0] ?? wall;
-    },
-    toWall: (instant) => instant + offsetAt(instant),
+    toInstant: (wall) => pick(wall, [before(wall), after(wall)]),
+    toLastInstant: (wall) => pick(wall, [after(wall), before(wall)]),
+    toWall,
   };
 }
 

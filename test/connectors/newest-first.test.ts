@@ -51,3 +51,28 @@ it('reads times in the zone of the connector', () => {
 it('takes a page as it is where no window is read', () => {
   expect(left(of(page(['2020-01-01T00:00:00Z']), {}))).toEqual(['2020-01-01T00:00:00Z', 'next']);
 });
+
+it.each([
+  ['America/New_York', '2026-11-01 01:40:00', ['2026-11-01T05:40:00Z', '2026-11-01T06:40:00Z']],
+  ['Australia/Lord_Howe', '2027-04-04 01:45:00', ['2027-04-03T14:45:00Z', '2027-04-03T15:15:00Z']],
+  ['Pacific/Auckland', '2027-04-04 02:30:00', ['2027-04-03T13:30:00Z', '2027-04-03T14:30:00Z']],
+])('in %s takes a record of an hour that comes twice for one of both', (zone, told, instants) => {
+  const local = compileNewestFirst({ time: 'at', zone });
+  const around = (instant: string, ms = 0): { from: number; to: number } => ({
+    from: Date.parse(instant) + ms - 300_000,
+    to: Date.parse(instant) + ms + 300_000,
+  });
+
+  expect(instants.map((instant) => left(local(page([told]), around(instant))))).toEqual([
+    [told, 'next'],
+    [told, 'next'],
+  ]);
+  expect(left(local(page([told]), around(instants[1] ?? '', 600_000)))).toEqual(['end']);
+});
+
+it('gives the last hour of a day on which clocks are put back to that day', () => {
+  const local = compileNewestFirst({ time: 'at', zone: 'America/New_York' });
+  const lastHour = { from: Date.parse('2026-11-02T04:20:00Z'), to: Date.parse('2026-11-02T04:50:00Z') };
+
+  expect(left(local(page(['2026-11-01', '2026-10-31']), lastHour))).toEqual(['2026-11-01', 'next']);
+});

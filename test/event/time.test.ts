@@ -156,3 +156,17 @@ it('takes a time without a zone for one of the zone that is given, and any other
     '13:30',
   ]);
 });
+
+it.each([
+  ['America/New_York', '2026-11-01T01:30:00', '2026-11-01T05:30:00.000Z', '2026-11-01T06:30:00.000Z'],
+  ['Australia/Lord_Howe', '2027-04-04T01:45:00', '2027-04-03T14:45:00.000Z', '2027-04-03T15:15:00.000Z'],
+  ['Pacific/Auckland', '2027-04-04T02:30:00', '2027-04-03T13:30:00.000Z', '2027-04-03T14:30:00.000Z'],
+  ['Pacific/Chatham', '2027-04-04T03:00:00', '2027-04-03T13:15:00.000Z', '2027-04-03T14:15:00.000Z'],
+  ['America/New_York', '2026-03-08T02:30:00', '2026-03-08T07:30:00.000Z', '2026-03-08T07:30:00.000Z'],
+  ['Asia/Kathmandu', '2028-02-29T23:59:00', '2028-02-29T18:14:00.000Z', '2028-02-29T18:14:00.000Z'],
+])('knows both instants at which clocks in %s show %s', (name, wall, first, last) => {
+  const zone = openZone(name);
+  const at = Date.parse(`${wall}Z`);
+
+  expect([zone.toInstant(at), zone.toLastInstant(at)].map((ms) => new Date(ms).toISOString())).toEqual([first, last]);
+});

@@ -9,17 +9,27 @@ interface Range {
 }
 
 const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 
-/** Compiles what a page holds of a window: it is the last one when all of its records are older. One without a time belongs to any window. */
+/**
+ * Compiles what a page holds of a window: it is the last one when all of its records are older. One without a time belongs to any window, and
+ * one of an hour that comes twice to those of both.
+ */
 export function compileNewestFirst({
   time,
   zone,
 }: Pick<RecordSpec, 'time' | 'zone'>): (page: WholePage, range: Range) => WholePage {
-  const timeOf = compileTime(time, zone === undefined ? undefined : openZone(zone));
+  const opened = zone === undefined ? undefined : openZone(zone);
+  const firstOf = compileTime(time, opened);
+  const lastOf =
+    opened === undefined ? firstOf : compileTime(time, { ...opened, toInstant: (wall) => opened.toLastInstant(wall) });
+  // A day on which clocks are put back is longer.
+  const longestDayMs = opened === undefined ? dayMs : dayMs + hourMs;
   return (page, { from = -Infinity, to = Infinity }) => {
     const spans = page.records.map(({ value }) => {
-      const { ms, dayOnly } = timeOf(value) ?? {};
-      return ms === undefined ? undefined : { first: ms, last: dayOnly === true ? ms + dayMs : ms };
+      const first = firstOf(value);
+      if (first === undefined) return undefined;
+      return { first: first.ms, last: first.dayOnly ? first.ms + longestDayMs : (lastOf(value)?.ms ?? first.ms) };
     });
     const isBehind = spans.length > 0 && spans.every((span) => span !== undefined && span.last < from);
     const isWithin = (index: number): boolean => {
