@@ -31,3 +31,25 @@ export async function daemonLog({ log: { level }, secrets }: Config, { clock }: 
   const readable = pretty.prettyFactory({ translateTime: 'HH:MM:ss', singleLine: true, colorize: process.stderr.hasColors() });
   return openLog(level, { write: (line) => stream.write(readable(line)) }, secrets);
 }
+
+/** What a person needs of a line. */
+interface LogLine {
+  readonly source?: string;
+  readonly sink?: string;
+  readonly msg: string;
+  readonly reason?: string;
+  readonly err?: { readonly where?: string; readonly message?: string; readonly fix?: string };
+  readonly fix?: string;
+}
+
+/** The log of a command that does a job itself: warnings and errors, as a person reads them. */
+export function commandLog({ output }: CommandContext, secrets: Config['secrets']): Log {
+  const tell = (line: string): void => {
+    const { source, sink, msg, reason, err = {}, fix = err.fix } = JSON.parse(line) as LogLine;
+    const whose = sink === undefined ? source && `source ${source}` : `sink ${sink}`;
+    output.progressDone();
+    output.note([whose, msg, err.where, err.message ?? reason].filter((part) => part !== undefined).join(': '));
+    if (fix !== undefined) output.note(`  fix: ${fix}`);
+  };
+  return openLog('warn', { write: tell }, secrets);
+}

@@ -2,7 +2,7 @@ import { findDaemon } from '../admin/index.ts';
 import { deadline, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
-import type { Log } from '../base/log.ts';
+import { type Log, silentLog } from '../base/log.ts';
 import { formatDuration } from '../base/quantity.ts';
 import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
@@ -23,7 +23,6 @@ interface Place {
   /** The configuration. */
   readonly file: string;
   readonly seams: Seams;
-  readonly log: Log;
 }
 
 interface JobRequest {
@@ -33,7 +32,12 @@ interface JobRequest {
   readonly signal: AbortSignal;
   /** How long a command without daemon waits for the sinks to take what the job brought, milliseconds. */
   readonly drainMs: number;
+  /** Opens the log of a job that this process does itself: what holds it up would be in no other. */
+  readonly logOf: (config: Config) => Log;
 }
+
+/** A job for whoever runs. */
+type RunningRequest = Omit<JobRequest, 'logOf'>;
 
 interface JobOutcome {
   readonly job: Job;
@@ -86,7 +90,7 @@ class Worker {
 async function watch(
   journal: Journal,
   id: number,
-  { onProgress, signal }: JobRequest,
+  { onProgress, signal }: RunningRequest,
   seams: Seams,
   isThere: IsThere = () => Promise.resolve(true),
 ): Promise<Job> {
@@ -117,11 +121,11 @@ function insertJob(
 
 async function submitToDaemon(
   config: JournalPlace,
-  { file, seams, log }: Place,
-  request: JobRequest,
+  { file, seams }: Place,
+  request: RunningRequest,
   isThere?: IsThere,
 ): Promise<JobOutcome> {
-  await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer' });
+  await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), role: 'observer' });
   await refuseUnknown(journal, request.args);
   if (config.journal.database === undefined) await refuseUnknownToDaemon(config, seams, request.args);
   await refuseUnknownSource(journal, request.args);
@@ -165,7 +169,7 @@ async function refuseUnknownSource(journal: Journal, args: Json): Promise<void> 
 }
 
 /** As far as this file tells: it may be about to change. */
-async function refuseUnfit(file: string, seams: Seams, { kind, args }: JobRequest): Promise<void> {
+async function refuseUnfit(file: string, seams: Seams, { kind, args }: RunningRequest): Promise<void> {
   const target = targetOf(args);
   if (target?.kind !== 'source') return;
   const config = await readConfig(file, seams, { withoutSecrets: true }).catch((error: unknown) => {
@@ -183,7 +187,8 @@ function refuseHere(runtime: Runtime, { kind: job, args }: JobRequest): void {
   if (kind === 'sink') runningSink(runtime, name);
 }
 
-async function executeHere(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
+async function executeHere(config: Config, { seams }: Place, request: JobRequest): Promise<JobOutcome> {
+  const log = request.logOf(config);
   await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
   const { journal, sinks } = daemon.runtime;
   refuseHere(daemon.runtime, request);
@@ -214,9 +219,9 @@ async function hereOrElsewhere(config: Config, observed: JournalPlace, place: Pl
   }
 }
 
-async function hasReplicas(config: JournalPlace, { seams, log }: Place): Promise<boolean> {
+async function hasReplicas(config: JournalPlace, { seams }: Place): Promise<boolean> {
   try {
-    await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer', lockWaitMs: 0 });
+    await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), role: 'observer', lockWaitMs: 0 });
     return ((await journal.ownership.replicas()) ?? []).length > 0;
   } catch (error) {
     if (error instanceof PenstockError && error.code === 'PEN_NOT_FOUND') return false;
@@ -238,7 +243,7 @@ export async function submitJob(place: Place, request: JobRequest): Promise<JobO
 }
 
 /** The same where a daemon runs; undefined, and nothing is done, where none does. */
-export async function submitToRunning(place: Place, request: JobRequest): Promise<Job | undefined> {
+export async function submitToRunning(place: Place, request: RunningRequest): Promise<Job | undefined> {
   const config = await journalPlace(place.file, place.seams);
   const runs = daemonIn(config, place.seams);
   return (await runs()) ? (await submitToDaemon(config, place, request, runs)).job : undefined;

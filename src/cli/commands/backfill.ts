@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
 import { silentLog } from '../../base/log.ts';
+import type { Config } from '../../config/index.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
 import { normaliseKey } from '../../event/action-key.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { JobKind } from '../../operate/jobs/runner.ts';
 import { configOption, durationOption, endOfTime, refuseSwapped, startOfTime } from '../arguments.ts';
-import type { CommandContext } from '../context.ts';
+import { type CommandContext, commandLog } from '../context.ts';
 import { describeProgress, openProgress, stageOf } from '../progress.ts';
 
 export interface JobOptions {
@@ -30,17 +31,17 @@ export function showProgress(
 /** Runs a job, in the running daemon or in this process, and shows its progress on standard error. */
 export async function runJob(kind: JobKind, args: unknown, options: JobOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
-  const log = silentLog();
-  using signals = catchSignals(log);
+  using signals = catchSignals(silentLog());
   const request = {
     kind,
     args,
     signal: signals.stop,
     drainMs: options.drain,
     onProgress: showProgress(kind, context),
+    logOf: ({ secrets }: Config) => commandLog(context, secrets),
   };
   try {
-    const { job, by, pending } = await submitJob({ file: options.config, seams, log }, request);
+    const { job, by, pending } = await submitJob({ file: options.config, seams }, request);
     output.progressDone();
     output.line(`${kind} done by ${by === 'daemon' ? 'the running daemon' : 'this command'}: ${describeProgress(job)}`);
     if (pending > 0) output.note(`${pending} events are not delivered yet; the next run delivers them`);

@@ -69,10 +69,7 @@ async function compare(
   const { config: file } = options;
   const range = { source: name, from: options.from, to: Math.min(options.to, seams.clock.now()) };
   const told = showProgress('verify', context);
-  const job = await submitToRunning(
-    { file, seams, log: silentLog() },
-    { kind: 'verify', args: range, onProgress: told, signal, drainMs: 0 },
-  );
+  const job = await submitToRunning({ file, seams }, { kind: 'verify', args: range, onProgress: told, signal, drainMs: 0 });
   if (job !== undefined) return (job.progress as { readonly report: VerifyReport }).report;
   const onProgress = (fetched: number, at: number | undefined): void =>
     told({ progress: { fetched, at: at ?? range.from, from: range.from, to: range.to } });
