@@ -94,11 +94,13 @@ class CursorPoll {
   readonly #context: SourceContext;
   readonly #reader: CursorReader;
   readonly #halt: Halt;
-  readonly #steps: CursorSteps;
+  #steps: CursorSteps;
   readonly #equalRows = new EqualRows();
   #ownRecords: OwnRecords | undefined;
   /** How often a cursor was refused in this poll. */
   #beginnings = 0;
+  /** Records that were new since reading last began in this poll. */
+  #fresh = 0;
   /** True while the pages of this poll go back to a first request. */
   #isFromStart = false;
 
@@ -128,8 +130,9 @@ class CursorPoll {
       health.answered();
       if (step.fault !== undefined) throw step.fault;
       if (step.isCaughtUp || back !== undefined) return;
-      // What no later poll reads again ends failures.
-      if (live.cursor.place !== place && asked.page.records.length > 0) await health.succeeded();
+      // What no later poll reads again ends failures. What was known leads only back to where the cursor was refused.
+      const isOnWay = live.cursor.isCaughtUp || live.cursor.begunAgain === undefined || this.#fresh > 0;
+      if (live.cursor.place !== place && asked.page.records.length > 0 && isOnWay) await health.succeeded();
     }
   }
 
@@ -158,8 +161,10 @@ class CursorPoll {
     const oncemore = await this.#askAt(live, place);
     if ('page' in oncemore) return oncemore;
     // A vendor that takes none of its cursors would be asked from the start for as long as it has records.
-    if (this.#beginnings >= mostBeginnings) throw oncemore.refused;
+    const isInVain = this.#beginnings > 0 && this.#fresh === 0;
+    if (isInVain || this.#beginnings >= mostBeginnings) throw oncemore.refused;
     this.#beginnings += 1;
+    this.#fresh = 0;
     await tellBegunAgain(this.#context, first.live, this.#reader, oncemore.refused);
     return this.#begin(first);
   }
@@ -184,6 +189,7 @@ class CursorPoll {
 
   #begin(first: Asked): Asked {
     this.#isFromStart = true;
+    this.#steps = new CursorSteps(this.#reader);
     return first;
   }
 
@@ -235,6 +241,7 @@ class CursorPoll {
         partly: (count) => ({ name: 'live', value: partly(at, start + count) }),
         ownRecords,
       });
+      this.#fresh += counts.new;
       this.#context.log.debug({ ...counts }, 'page collected');
       this.#noteOutside(live, facts);
       if (taken >= records.length) return value;

@@ -138,7 +138,7 @@ async function* ended(
   }
   size.shrinkAt(first);
   yield { facts: [], ownRecords, walk: first, next: undefined, end: 'dropped' };
-  throw withWayOut(context, asPenstockError(error), first);
+  throw withWayOut(asPenstockError(error));
 }
 
 /** True where going on with the walk would meet the same end: a smaller window is cut by the next poll. */
@@ -188,20 +188,21 @@ function passing(error: PenstockError): PenstockError {
   return new PenstockError('PEN_SOURCE_BAD_REPLY', message, { fix, status, cause: error });
 }
 
-/** True for a counted place that was answered with no page, or not at all. */
+/** True for a place behind the first page that was answered with no page, with one that was read before, or not at all. */
 function isNoPage(error: unknown, { state }: WalkState): boolean {
   const { walk } = consequenceOf(error);
-  return isCounted(state) && !isRateLimit(error) && (walk === 'restart' || walk === 'restart_stored');
+  if (state === null || isRateLimit(error)) return false;
+  return walk === 'restart' || walk === 'restart_stored' || (walk === 'drop_and_halve' && !isCounted(state));
 }
 
-/** How many records at least lie after a counted place that the vendor refused; undefined when something else happened. */
+/** How many records at least lie after a place that never brings a page; undefined when something else happened. */
 function unseenRecords(
   context: SourceContext,
   error: unknown,
   { next }: Pick<Standing, 'next'>,
   size: WindowSize,
 ): number | undefined {
-  if (next === undefined || !isCounted(next.state) || isRateLimit(error)) return undefined;
+  if (next === undefined || next.state === null || isRateLimit(error)) return undefined;
   const lasts = isNoPage(error, next) && (haveLasted(context, next, size) || isKnownToLack(context, next));
   const hasTold = !isToldFailure(error) || size.endsAt(next).polls >= tellingPolls - 1 || isKnownToLack(context, next);
   const isRefused = consequenceOf(error).walk === 'halve' && hasTold;
@@ -221,14 +222,10 @@ const isFault = (error: unknown): boolean => consequenceOf(error).walk === 'rest
 
 const isRateLimit = (error: unknown): boolean => error instanceof PenstockError && error.status === 429;
 
-function withWayOut({ settings }: SourceContext, error: PenstockError, { from }: Window): PenstockError {
-  const command = `penstock sources reset ${settings.name} --from ${new Date(from).toISOString()}`;
-  return new PenstockError(error.code, error.message, {
-    fix: `nothing is lost: a smaller window is begun with the next poll; if the source stays so, begin again there with: ${command}`,
-    cause: error,
-    ...(error.status === undefined ? {} : { status: error.status }),
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-  });
+function withWayOut({ code, message, status, retryAfterMs, cause }: PenstockError): PenstockError {
+  const fix =
+    'nothing needs to be done: smaller windows are read, and what the smallest of them does not show after ten polls counts as lacking';
+  return new PenstockError(code, message, { fix, status, retryAfterMs, cause });
 }
 
 /** Scans a window until its pages add up. */

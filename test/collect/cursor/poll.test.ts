@@ -72,6 +72,24 @@ describe.each(formNames)('a log followed by %s', (form) => {
     expect(new Set(vendor.ids()).size).toBe(vendor.ids().length);
   });
 
+  it.each([400, 500])(
+    'counts polls that fail at a page which never comes (%d), and begins again once in each',
+    async (status) => {
+      const vendor = logVendor(form);
+      vendor.entries.push(...names(12).map((id, i) => entry(id, noon - 30 * minute + i * minute)));
+      vendor.onAsk = ({ cursor }) => (cursor === '6' || cursor === 'e5' ? { status } : undefined);
+
+      const shown = await runFor(vendor, 20);
+
+      expect(vendor.ids()).toEqual(names(6));
+      expect(shown).toMatchObject({ state: 'failing', last_error: { message: expect.stringContaining(`${status}`) as string } });
+      expect(shown.consecutive_failures).toBeGreaterThan(10);
+      expect(vendor.said('source answers again')).toBeLessThan(2);
+      // From the start to the page, the page, the first again, and both once more.
+      expect(vendor.asks.filter(({ cursor }) => cursor === undefined || cursor === '0').length).toBeLessThan(70);
+    },
+  );
+
   it('keeps its cursor while the vendor is away as a whole, and loses nothing', async () => {
     const vendor = logVendor(form);
     vendor.entries.push(...names(20).map((id, i) => entry(id, noon + i * minute)));

@@ -200,3 +200,41 @@ it('goes on with a backfill whose page 2 by offset fails ten times, and notes wh
   expect(done).toMatchObject({ at: noon - minute, new: 3 });
   expect((await readLedger(memory.journal)).shortfalls).toMatchObject([{ source: 's', from: noon - hour, records: 1 }]);
 });
+
+const busy = Array.from({ length: 7 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
+/** How a page never comes. */
+const lost: Readonly<Record<string, () => Page>> = {
+  ...failures,
+  loop: () => ({ records: busy.slice(0, 3).map((value) => ({ value })), next: { kind: 'token', token: 'elsewhere' } }),
+  'a refused place': () => {
+    throw new PenstockError('PEN_PAGE_TOKEN_REFUSED', 'the vendor answered 400', { status: 400 });
+  },
+};
+
+it.each((['token', 'link'] as const).flatMap((paging) => Object.keys(lost).map((how) => ({ paging, how }))))(
+  'goes on after a page by $paging that never comes ($how), where no window is smaller, and notes that it lacks',
+  async ({ paging, how }) => {
+    const clock = at(noon);
+    const api = vendor([...busy, row('after', noon - 20 * minute)], { clock, paging, totals: false });
+    const { journal, records } = memoryJournal();
+    const loop = startSource(settings(), bench(clock, journal, api.open).deps);
+    api.onRequest = ({ from, to, state }) => {
+      const isThird = state?.kind === 'token' ? state.token === '6' : state?.kind === 'link' && state.path.endsWith('=6');
+      return isThird && from <= noon - 30 * minute && to >= noon - 30 * minute ? lost[how]?.() : undefined;
+    };
+    loop.start();
+
+    await clock.advance(4 * minute);
+    while (loop.status().state === 'polling') await clock.settle();
+    const failing = loop.status();
+    await clock.advance(hour);
+    const { state, consecutive_failures: left, warnings } = loop.status();
+    await clock.until(loop[Symbol.asyncDispose]());
+
+    expect([failing.state, failing.warnings]).toEqual(['failing', []]);
+    expect({ state, left }).toEqual({ state: 'idle', left: 0 });
+    expect(warnings.join()).toContain('the vendor did not show at least 1 of its records');
+    expect(records.length).toBe(7);
+    expect((await readLedger(journal)).shortfalls).toMatchObject([{ source: 's', records: 1 }]);
+  },
+);

@@ -1,7 +1,7 @@
 // Vendors that do not show, or not at once, what they have.
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../../src/base/errors.ts';
-import { seededRandom } from '../../../src/base/random.ts';
+import { type Random, seededRandom } from '../../../src/base/random.ts';
 import { compareRange, startSource } from '../../../src/collect/index.ts';
 import { type Shortfall, shortfallsAfter } from '../../../src/collect/memory/shortfalls.ts';
 import type { Page, PageRequest } from '../../../src/connectors/connector.ts';
@@ -20,6 +20,7 @@ import {
   row,
   settings,
   storedIds,
+  type VendorOptions,
   vendor,
 } from '../fixture.ts';
 
@@ -224,11 +225,15 @@ it('goes on after a second page that has failed for ten polls, where no window i
   expect((await storedIds(journal)).length).toBe(8);
 });
 
-/** Pages of three rows by offset; `isAway` says of which requests the vendor does not answer. */
-function failing(rows: Row[], isAway: (request: PageRequest, now: number) => boolean, random = seededRandom(1)) {
+/** Pages of three rows; `isAway` says of which requests the vendor does not answer. */
+function failing(
+  rows: Row[],
+  isAway: (request: PageRequest, now: number) => boolean,
+  { random = seededRandom(1), paging = 'offset' }: { random?: Random; paging?: VendorOptions['paging'] } = {},
+) {
   const clock = at(noon);
   const { journal } = memoryJournal();
-  const api = vendor(rows, { clock, totals: false });
+  const api = vendor(rows, { clock, paging, totals: false });
   api.onRequest = (request) => {
     if (isAway(request, clock.now()))
       throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503', { status: 503 });
@@ -240,20 +245,24 @@ function failing(rows: Row[], isAway: (request: PageRequest, now: number) => boo
   return { clock, journal, loop };
 }
 
-it('leaves no window after an outage of an hour, where first pages come twenty minutes before others', async () => {
-  const busy = Array.from({ length: 7 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
-  const { clock, journal, loop } = failing(busy, ({ state }, now) => now < noon + hour + (state === null ? 0 : 20 * minute));
+it.each(['offset', 'token', 'link'] as const)(
+  'leaves no window by %s after an outage of an hour, where first pages come twenty minutes before others',
+  async (paging) => {
+    const busy = Array.from({ length: 7 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
+    const isAway = ({ state }: PageRequest, now: number): boolean => now < noon + hour + (state === null ? 0 : 20 * minute);
+    const { clock, journal, loop } = failing(busy, isAway, { paging });
 
-  await clock.advance(hour);
-  const failures = loop.status().consecutive_failures;
-  await clock.advance(hour);
-  const { records, consecutive_failures } = loop.status();
-  await clock.until(loop[Symbol.asyncDispose]());
+    await clock.advance(hour);
+    const failures = loop.status().consecutive_failures;
+    await clock.advance(hour);
+    const { records, consecutive_failures } = loop.status();
+    await clock.until(loop[Symbol.asyncDispose]());
 
-  expect(failures).toBeGreaterThan(10);
-  expect({ new: records.new, consecutive_failures }).toEqual({ new: 7, consecutive_failures: 0 });
-  expect((await readLedger(journal)).shortfalls).toEqual([]);
-});
+    expect(failures).toBeGreaterThan(10);
+    expect({ new: records.new, consecutive_failures }).toEqual({ new: 7, consecutive_failures: 0 });
+    expect((await readLedger(journal)).shortfalls).toEqual([]);
+  },
+);
 
 // With the pauses of seed 7 a later poll cuts its windows three seconds before those of the poll that left one.
 it.each([1, 7])('leaves no window because the one before it was left: seed %i', async (seed) => {
@@ -261,7 +270,7 @@ it.each([1, 7])('leaves no window because the one before it was left: seed %i', 
     Array.from({ length: 5 }, (_none, i) => row(`${back} ${i}`, noon - back * minute)),
   );
   let isAway = true;
-  const { clock, journal, loop } = failing(busy, ({ state }) => isAway && state !== null, seededRandom(seed));
+  const { clock, journal, loop } = failing(busy, ({ state }) => isAway && state !== null, { random: seededRandom(seed) });
 
   while (!loop.status().warnings.join().includes('did not show')) await clock.advance(minute);
   isAway = false;
