@@ -32,12 +32,12 @@ export async function daemonLog({ log: { level }, secrets }: Config, { clock }: 
   return openLog(level, { write: (line) => stream.write(readable(line)) }, secrets);
 }
 
-/** What a person needs of a line. */
 interface LogLine {
+  readonly level: unknown;
+  readonly time: unknown;
+  readonly msg: string;
   readonly source?: string;
   readonly sink?: string;
-  readonly msg: string;
-  readonly reason?: string;
   readonly err?: { readonly where?: string; readonly message?: string; readonly fix?: string };
   readonly fix?: string;
 }
@@ -45,10 +45,14 @@ interface LogLine {
 /** The log of a command that does a job itself: warnings and errors, as a person reads them. */
 export function commandLog({ output }: CommandContext, secrets: Config['secrets']): Log {
   const tell = (line: string): void => {
-    const { source, sink, msg, reason, err = {}, fix = err.fix } = JSON.parse(line) as LogLine;
+    const { level: _level, time: _time, msg, source, sink, err = {}, fix = err.fix, ...more } = JSON.parse(line) as LogLine;
     const whose = sink === undefined ? source && `source ${source}` : `sink ${sink}`;
+    const fields = Object.entries(more).map(
+      ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    );
+    const what = fields.length === 0 ? msg : `${msg} (${fields.join(', ')})`;
     output.progressDone();
-    output.note([whose, msg, err.where, err.message ?? reason].filter((part) => part !== undefined).join(': '));
+    output.note([whose, what, err.where, err.message].filter((part) => part !== undefined).join(': '));
     if (fix !== undefined) output.note(`  fix: ${fix}`);
   };
   return openLog('warn', { write: tell }, secrets);
