@@ -60,7 +60,7 @@ export interface Preset {
   readonly compression?: 'gzip';
   /** Rules that come before the general ones. */
   readonly statuses?: readonly StatusRule[];
-  /** The one status by which the receiver says yes; absent: every 2xx. */
+  /** The one status by which the receiver says yes, beside a 2xx without a word; absent: every 2xx. */
   readonly successStatus?: number;
   /** Reads a 2xx answer that can say more than yes; undefined when it says just that. */
   readonly success?: (body: Buffer, size: number, isReplay: boolean, sent?: Encoded) => Verdicts | undefined;

@@ -119,7 +119,7 @@ function judge({ preset, options, context }: Sending, { events, encoded, replay 
   const isElsewhere = (): boolean => namesDestination(response.body.toString('utf8'), said);
   if ((isUnheardOf(response.status) || isAboutContent(response.status, preset)) && isElsewhere())
     return { all: afterPause({ kind: 'hold', reason: describeAnswer(response), fix: destinationFix }, waitMs) };
-  if (isSuccess && response.status !== (preset.successStatus ?? response.status))
+  if (isSuccess && response.body.length > 0 && response.status !== (preset.successStatus ?? response.status))
     return { all: stranger(`${describeAnswer(response)}, where the receiver's own success is ${preset.successStatus}`) };
   if (isSuccess)
     return eachAfterPause(
