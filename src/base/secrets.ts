@@ -3,7 +3,8 @@ import { type Decoded, decodeText, isWritten, marks, undecoded, undo, writings }
 import { PenstockError } from './errors.ts';
 import { clip, longestMessage, tame } from './foreign.ts';
 import { setOwn } from './json.ts';
-import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
+import { Known, shortestJoined } from './known-secrets.ts';
+import type { Range } from './secret-index.ts';
 
 /** Stands in the place of a secret. */
 export const redacted = '[REDACTED]';
@@ -18,8 +19,6 @@ const pieceLength = 16_384;
 const longestEscape = 10;
 /** Characters by which a secret that was cut off is known at the latest. */
 const longestBeginning = 256;
-/** Of characters that others stood between, so many have to be those of a secret. */
-const shortestJoined = 8;
 /** Text without one of these holds no {@link escapedRun}: looked for much faster. */
 const escapeMarks = ['%', '&#', '\\'];
 /** Longer texts are records of nobody, and would take seconds. */
@@ -41,9 +40,6 @@ const mostWords = 8;
 const quote = '"';
 const blank = /[^\S\ufeff]/;
 const otherWritings = writings.filter((writing) => marks.every((mark) => mark.writing !== writing));
-/** Tokens that were minted: older ones have ended. */
-const mostPassing = 1_000;
-
 function replaced(text: string, ranges: readonly Range[]): string {
   if (ranges.length === 0) return text;
   let clean = '';
@@ -84,36 +80,53 @@ function markedWords(text: string): Range[] {
   return found;
 }
 
-/** What is left of a value where all that may stand between characters is taken out: some of its own may look like that. */
-function joinedOf(value: string): string[] {
-  const left = writings.flatMap((writing) => (writing.joins === true ? [decodeText(undecoded(value), writing)?.text ?? ''] : []));
-  return left.filter(({ length }) => length >= shortestJoined);
-}
-
 /** Knows every secret value of the configuration, and takes it out of any text that leaves the process. */
 export class Secrets {
-  readonly #lasting = new Set<string>();
-  readonly #passing = new Set<string>();
-  #index = new SecretIndex();
-  /** Characters of the longest form that is looked for. */
-  #longest = 0;
+  readonly #lasting: Known;
+  readonly #passing = new Known();
+  readonly #whole: Secrets | undefined;
+
+  /** `whole`: those of the process, which hear of what these learn. */
+  constructor(whole?: Secrets) {
+    this.#whole = whole;
+    this.#lasting = whole === undefined ? new Known() : whole.#lasting;
+  }
+
+  /**
+   * What may not stand in the records of one source: the secrets of the configuration and what that source is asked with. Whoever gives us a token or
+   * a cookie says what that is; a word of others' records would be gone from these for good.
+   */
+  ofOne(): Secrets {
+    return new Secrets(this);
+  }
 
   /**
    * Remembers a value with all that is a secret by itself in it. What is shorter than four characters would hollow out ordinary text and is
    * ignored.
    */
   add(value: string): void {
-    if (value.length < shortestSecret || this.#lasting.has(value)) return;
     this.#lasting.add(value);
-    this.#enter(value);
   }
 
   /** Remembers a credential that a request carries: a token that was minted may take the place of another every few minutes. */
   addPassing(value: string): void {
-    if (value.length < shortestSecret || this.#lasting.has(value) || this.#passing.has(value)) return;
-    if (this.#passing.size >= mostPassing) this.#forgetOldest();
-    this.#passing.add(value);
-    this.#enter(value);
+    this.#whole?.addPassing(value);
+    if (!this.#lasting.values.has(value)) this.#passing.addPassing(value);
+  }
+
+  #find(text: string): readonly Range[] {
+    return [...this.#lasting.find(text), ...this.#passing.find(text)];
+  }
+
+  /** Characters of the longest form that is looked for. */
+  get #longest(): number {
+    return Math.max(this.#lasting.longest, this.#passing.longest);
+  }
+
+  /** Characters by which one is known, at the least. */
+  get #shortest(): number {
+    const all = [this.#lasting, this.#passing].flatMap(({ values, shortest }) => (values.size === 0 ? [] : [shortest]));
+    return Math.min(...all);
   }
 
   /**
@@ -121,13 +134,13 @@ export class Secrets {
    * mail, spread over lines, as UTF-16, in several of these at once, and cut off after at least a quarter.
    */
   scrub(text: string): string {
-    if (this.#lasting.size + this.#passing.size === 0) return text;
-    return replaced(text, [...this.#index.find(text), ...this.#findWrapped(text)]);
+    if (this.#lasting.values.size + this.#passing.values.size === 0) return text;
+    return replaced(text, [...this.#find(text), ...this.#findWrapped(text)]);
   }
 
   /** As {@link scrub}, looking only behind escapes that stand for every character, and in words with rarer marks: for records, at a fraction of the cost. */
   readonly scrubValues = (text: string): string => {
-    let clean = replaced(text, this.#index.find(text));
+    let clean = replaced(text, this.#find(text));
     if (clean.length <= mostEscaped && clean.search(oddMark) !== -1) clean = replaced(clean, this.#findInWords(clean));
     if (clean.length > mostEscaped || !escapeMarks.some((mark) => clean.includes(mark))) return clean;
     return clean.replace(escapedRun, (run) => (this.scrub(run) === run ? run : redacted));
@@ -135,7 +148,7 @@ export class Secrets {
 
   /** The words with an {@link oddMark} in which a secret stands: what comes again is looked at once. */
   #findInWords(text: string): readonly Range[] {
-    const ranges = markedWords(text).filter(({ start, end }) => end - start >= this.#index.shortest);
+    const ranges = markedWords(text).filter(({ start, end }) => end - start >= this.#shortest);
     if (ranges.length === 0) return [];
     const words = [...new Set(ranges.map(({ start, end }) => text.slice(start, end)))];
     const joined = words.join(quote);
@@ -155,7 +168,7 @@ export class Secrets {
     const layers = [text];
     for (const layer of layers) {
       // The text itself was looked at before its words were.
-      if (layer !== text && this.#index.find(layer).length > 0) return true;
+      if (layer !== text && this.#find(layer).length > 0) return true;
       for (const { writing, sign } of marks) {
         const deeper = layer.search(sign) === -1 ? layer : undo(layer, writing);
         if (layers.length < mostLayers && !layers.includes(deeper)) layers.push(deeper);
@@ -206,7 +219,7 @@ export class Secrets {
     const found: Range[] = [];
     for (const layer of layers) {
       if (layer !== layers[0])
-        for (const { start, end } of this.#index.find(layer.text))
+        for (const { start, end } of this.#find(layer.text))
           if (!layer.isJoined || end - start >= shortestJoined)
             found.push({ start: layer.starts[start] ?? 0, end: layer.ends[end - 1] ?? 0 });
       for (const writing of writings) {
@@ -216,20 +229,6 @@ export class Secrets {
       }
     }
     return found;
-  }
-
-  #enter(value: string): void {
-    for (const part of [value, ...partsOf(value), ...joinedOf(value)])
-      for (const form of formsOf(part)) {
-        this.#index.add(form);
-        this.#longest = Math.max(this.#longest, form.length);
-      }
-  }
-
-  #forgetOldest(): void {
-    for (const value of [...this.#passing].slice(0, mostPassing / 2)) this.#passing.delete(value);
-    this.#index = new SecretIndex();
-    for (const value of [...this.#lasting, ...this.#passing]) this.#enter(value);
   }
 }
 

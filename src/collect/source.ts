@@ -20,7 +20,7 @@ export interface SourceEnvironment {
   /** What our requests are called in the vendor's log. */
   readonly userAgent: string;
   /** What no record may show; nothing when absent. */
-  readonly secrets?: Secrets;
+  readonly secrets?: Pick<Secrets, 'scrubValues'>;
   /** How long the next request has to wait for the vendor's limit or `rate_limit`, milliseconds; 0 while none waits. */
   readonly pauseMs?: () => number;
   /** What its requests wait for just now. */

@@ -72,7 +72,7 @@ export interface HttpClientSettings {
   /** Connections per origin, default 8. */
   readonly connections?: number;
   /** Learns every credential that a request carries, before it is sent. */
-  readonly secrets?: Secrets;
+  readonly secrets?: Pick<Secrets, 'addPassing'>;
   /** What the replies of all clients may take together; a client alone has the same for itself. */
   readonly memory?: ReplyMemory;
 }

@@ -15,9 +15,11 @@ const ordinary =
 const partOfProof = /(?:\b(?:signature|response|sig|mac)="?|\bv\d\w?,)([\w+/-]{16,}={0,2})/gi;
 const longestForm = 65_536;
 
+type Learns = Pick<Secrets, 'addPassing'>;
+
 const isCredential = (name: string): boolean => telling.test(name) && !harmless.test(name);
 
-function learn(value: string, secrets: Secrets): void {
+function learn(value: string, secrets: Learns): void {
   secrets.addPassing(value);
   for (const [, part = ''] of value.matchAll(partOfProof)) secrets.addPassing(part);
   const [, scheme, proof] = /^([\w-]+) +(\S.*)$/.exec(value) ?? [];
@@ -30,7 +32,7 @@ function learn(value: string, secrets: Secrets): void {
   secrets.addPassing(password === '' ? pair.slice(0, -1) : password);
 }
 
-function learnPairs(pairs: URLSearchParams, secrets: Secrets, place?: string): void {
+function learnPairs(pairs: URLSearchParams, secrets: Learns, place?: string): void {
   for (const [name, value] of pairs) if (isCredential(name) && !ordinary.test(value) && value !== place) learn(value, secrets);
 }
 
@@ -38,7 +40,7 @@ function learnPairs(pairs: URLSearchParams, secrets: Secrets, place?: string): v
 export function learnCredentials(
   { url, headers = {}, body, proofs = [], place }: Pick<HttpRequest, 'url' | 'headers' | 'body' | 'proofs' | 'place'>,
   more: readonly Readonly<Record<string, string>>[],
-  secrets: Secrets,
+  secrets: Learns,
 ): void {
   for (const proof of proofs) secrets.addPassing(proof);
   for (const some of [headers, ...more])

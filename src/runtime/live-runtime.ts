@@ -31,13 +31,14 @@ function buildSource(
   const log = context.log.child({ source: source.name });
   const { seams, userAgent } = context;
   const waits = new Waits(seams.clock, (text) => context.secrets.tell(text));
-  const open = (overrides?: Options): Promise<Reader> => openReader(source, { ...context, waits }, budgets, overrides);
+  const ofSource = context.secrets.ofOne();
+  const open = (overrides?: Options): Promise<Reader> => openReader(source, { ...context, ofSource, waits }, budgets, overrides);
   const deps = {
     journal,
     seams,
     log,
     userAgent,
-    secrets: context.secrets,
+    secrets: ofSource,
     openReader: () => open(),
     openDirectory: (directory: string) => open({ directory }),
     pauseMs: () => budgets.pauseMs(source.name),

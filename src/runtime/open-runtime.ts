@@ -26,6 +26,8 @@ export interface OpenContext {
   readonly userAgent: string;
   /** Of the whole process: what no text may show. */
   readonly secrets: Secrets;
+  /** Learns what a source is asked with; those of the whole process without it. */
+  readonly ofSource?: Pick<Secrets, 'addPassing'>;
   /** What all replies may take together; each client alone has as much when it is absent. */
   readonly replies?: ReplyMemory;
   /** Where what is measured goes. */
@@ -48,9 +50,9 @@ export async function userAgentOf(journal: Journal, seams: Seams): Promise<strin
 }
 
 function openClient(connection: ConnectionConfig, context: OpenContext): Promise<HttpClient> {
-  const { seams, userAgent, secrets, replies } = context;
+  const { seams, userAgent, secrets, ofSource = secrets, replies } = context;
   const { tls, proxy } = connection;
-  return openHttpClient({ userAgent, secrets, memory: replies, tls, proxy }, seams);
+  return openHttpClient({ userAgent, secrets: ofSource, memory: replies, tls, proxy }, seams);
 }
 
 /** The same object, which on disposal also closes the HTTP client that was opened for it, and knows whether it would be opened otherwise by now. */

@@ -292,6 +292,34 @@ it('forgets the oldest of the tokens that were minted, never what was configured
   );
 });
 
+it('keeps little of long tokens that take turns', () => {
+  const secrets = createSecrets();
+  const token = (n: number): string => `${n}-${'x'.repeat(20_000)}`;
+  for (let n = 0; n < 40; n += 1) secrets.addPassing(token(n));
+
+  const found = Array.from({ length: 40 }, (_, n) => secrets.scrub(`a ${token(n).slice(0, 30)} b`) === 'a [REDACTED] b');
+  expect(found.at(-1)).toBe(true);
+  expect(found.filter(Boolean).length).toBeLessThan(15);
+});
+
+describe('what is learnt for one source', () => {
+  const secrets = createSecrets();
+  const [ours, others] = [secrets.ofOne(), secrets.ofOne()];
+  secrets.add('configured-0001');
+  ours.addPassing('mallory7@example.com');
+
+  it('is taken out of its own records, and out of no others', () => {
+    const text = 'login of mallory7@example.com with configured-0001';
+
+    expect(ours.scrubValues(text)).toBe('login of [REDACTED] with [REDACTED]');
+    expect(others.scrubValues(text)).toBe('login of mallory7@example.com with [REDACTED]');
+  });
+
+  it('is in nothing that people are told', () => {
+    expect(secrets.tell('refused mallory7@example.com')).toBe('refused [REDACTED]');
+  });
+});
+
 it('tells a text scrubbed, then cut, then on one line that steers nothing', () => {
   const secrets = createSecrets();
   secrets.add(secret);

@@ -391,6 +391,22 @@ it('auto without acknowledgements does not mind a balancer that changes its cook
   expect(results.map((result) => kinds(result as Verdicts))).toEqual(['accept', 'accept', 'accept', 'accept']);
 });
 
+it('Few cookies go back, and none that is long, however many a receiver sets', async () => {
+  await using hec = await openHec({
+    post: (_, count) => ({
+      status: 200,
+      headers: { 'set-cookie': [`LB${count}=x`, `L${count}=${'x'.repeat(5_000)}`] },
+      body: { text: 'Success', code: 0 },
+    }),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, acknowledge: 'auto' }), context);
+
+  for (let count = 0; count < 30; count += 1) await sendOne(sink);
+
+  expect(hec.posts.at(-1)?.headers['cookie']?.split('; ')).toEqual(Array.from({ length: 20 }, (_, n) => `LB${n + 1}=x`));
+});
+
 it('A sink that is opened again uses another channel', async () => {
   await using hec = await openHec({ poll: (ids) => told(ids, false) });
   await using context = await openContext();

@@ -1,5 +1,6 @@
 // Vendors, receivers and proxies that repeat what proves who we are, in whichever encoding: none of it is written down or shown.
 
+import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -119,4 +120,33 @@ it('shows and stores no credential that a peer repeats, whatever its encoding', 
   const forms = secrets.flatMap((secret) => encodings.map((encode) => encode(secret)));
   expect(forms.filter((form) => all.includes(form))).toEqual([]);
   expect(all).toContain('made [REDACTED] for dana');
+});
+
+it("takes a token out of its own source's records alone: who mints one chooses its words", async () => {
+  const said = 'login of mallory7@example.com';
+  const occurred_at = new Date(Date.now() - 60_000).toISOString();
+  let isMinted = false;
+  await using vendor = await startOddVendor(
+    ({ response, name }) => {
+      isMinted ||= name === 'evil';
+      const record = { id: name, action_key: 'login', occurred_at, message: said };
+      answer(response, isMinted ? { items: [record], total_count: 1 } : { items: [], total_count: 0 });
+    },
+    (asked) => answer(asked.response, { access_token: asked.name === 'evil' ? 'mallory7@example.com' : `of-${asked.name}-0001` }),
+  );
+  const file = await configFile({
+    sources: { evil: vendor.source('evil'), good: vendor.source('good') },
+    sinks: { kept: { type: 'file', path: './data/out', format: 'raw' } },
+  });
+
+  const daemon = penstock(['run', '-c', file]);
+  const kept = async (): Promise<string[]> =>
+    (await readFile(join(dirname(file), 'data', 'out'), 'utf8').catch(() => '')).trim().split('\n');
+  await expect.poll(async () => (await kept()).length, { timeout: 30_000 }).toBe(2);
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+
+  const records = await kept();
+  expect(records.find((line) => line.includes('"good"'))).toContain(said);
+  expect(records.find((line) => line.includes('"evil"'))).toContain('login of [REDACTED]');
 });

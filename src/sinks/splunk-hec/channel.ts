@@ -97,6 +97,9 @@ export function headersOf({ id, cookies }: Channel): Readonly<Record<string, str
   return { ...channel, cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') };
 }
 
+/** A balancer sets one or two; each goes back with every request. A browser keeps as much of one. */
+const [mostCookies, longestCookie] = [20, 4096];
+
 /**
  * Keeps an answer's cookies; false when one of them replaces another value, or is new although ids were given out without it: the balancer
  * moved us to another indexer.
@@ -107,6 +110,7 @@ export function keepCookies(channel: Channel, setCookie: string | undefined): bo
     const [, name, value] = /^\s*([^=;\s]+)=([^;]*)/.exec(line) ?? [];
     if (name === undefined || value === undefined) continue;
     const known = channel.cookies.get(name);
+    if (name.length + value.length > longestCookie || (known === undefined && channel.cookies.size >= mostCookies)) continue;
     if (known === undefined ? channel.seen.size > 0 : known !== value) isSticky = false;
     channel.cookies.set(name, value);
   }
