@@ -170,6 +170,19 @@ describe.each(names)('groups paged by %s', (paging) => {
   });
 });
 
+it('are not gathered without end', async () => {
+  const pad = 'x'.repeat(2_000_000);
+  const vendor = organizations('offset', orgs, rows, ({ pathname }, count) =>
+    pathname === '/v1/orgs' ? { json: { orgs: [1, 2].map((n) => ({ id: `o-${count}-${n}`, pad })) } } : undefined,
+  );
+
+  const { state, last_error } = await vendor.run(1);
+
+  expect([state, last_error?.code]).toEqual(['failing', 'PEN_SOURCE_BAD_REPLY']);
+  expect(last_error?.message).toBe('the list of groups is longer than memory should hold: 16 and more');
+  expect(vendor.asked.length).toBeLessThan(30);
+});
+
 it('is read in halves where a group shows fewer records than it counts', async () => {
   const vendor = organizations('offset', ['acme', 'beta'], rows, ({ pathname, searchParams: query }) => {
     const wide = Date.parse(query.get('to') ?? '') - Date.parse(query.get('from') ?? '') > 20 * minute;

@@ -45,10 +45,10 @@ export class CursorSteps {
 
   /** What follows the page that `asked` led to (null: the first request). */
   after(asked: PageState | null, { next, more, records, count = records.length }: CursorPage): Step {
-    if (asked !== null) this.#met.add(textOf(asked));
+    if (asked !== null) this.#met.add(markOf(asked));
     if (next === null || (asked !== null && textOf(next) === textOf(asked))) return this.#stayed(asked, next, more, count);
     // A cursor that was met in this poll leads round in a circle; behind this page it would only be read once more.
-    if (this.#met.has(textOf(next))) return { place: asked, ...(more === false ? { isCaughtUp: true } : stuck(circle())) };
+    if (this.#met.has(markOf(next))) return { place: asked, ...(more === false ? { isCaughtUp: true } : stuck(circle())) };
     return { place: next, isCaughtUp: !(more ?? (count > 0 || this.#reader.emptyPageContinues)) };
   }
 

@@ -136,7 +136,7 @@ export function openDetails(plan: DetailsPlan, { seams, options, list, secrets, 
         if (!(error instanceof PenstockError) || error.code !== 'PEN_PAGE_TOKEN_REFUSED') throw error;
         // The address may have ended: its page is asked for again, and has another.
         if (request.isStored === true) throw gone(error);
-        if (error.status === 403) refused.add(uid);
+        if (error.status === 403 && !hasAnswered) refused.add(uid);
         if (hasAnswered || refused.size < refusedAtAll) return { lack: error.message, isAnswer: true };
         throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
           status: 403,

@@ -1,15 +1,20 @@
 // A log in parts: a list of organizations, workspaces or the like, each with an address of its own. A window is read in one after the other.
+import { hash } from 'node:crypto';
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber, type Json, parseJson } from '../../base/json.ts';
-import { compilePath } from '../../event/index.ts';
+import { boundDepth, compilePath } from '../../event/index.ts';
 import type { Page, PageRequest, PageState, RawRecord } from '../connector.ts';
 import type { GroupsSpec } from '../request-section.ts';
 import type { WholePage } from './paging.ts';
 
+/** A group as its JSON text: thousands of them take a fraction of what they do once they are built. */
 interface Group {
   readonly id: string;
-  readonly value: Json;
+  readonly text: string;
 }
+
+/** Characters of all groups together, and how many there may be: they stay in memory while a window is read. */
+const [mostCharacters, mostGroups] = [32 * 1024 * 1024, 100_000];
 
 interface Asking {
   /** Pages of the list of groups. */
@@ -74,7 +79,7 @@ export class Groups {
     if (group === undefined) return { records: [], next: null, ...this.#cut(place?.lacking) };
     // One that is gone leaves no place in another.
     const state = place?.id === group.id ? place.state : null;
-    const page = await this.#asking.page({ ...request, state }, group.value, signal);
+    const page = await this.#asking.page({ ...request, state }, parseJson(group.text), signal);
     const total = state === null ? 0 : place?.total;
     return this.#placed(page, group, { state, lacking: place?.lacking ?? 0, total, next: this.#known[index + 1] });
   }
@@ -114,16 +119,22 @@ export class Groups {
   async #listed(request: PageRequest, signal: AbortSignal): Promise<readonly Group[]> {
     const found = new Map<string, Group>();
     const met = new Set<string>();
+    let characters = 0;
     this.#mayLack = false;
     for (let state: PageState | null = null, isFirst = true; state !== null || isFirst; isFirst = false) {
       const page: Page = await this.#asking.list({ ...request, state }, signal);
-      for (const { value } of page.records) this.#find(found, { id: this.#named(value), value });
+      for (const raw of page.records) {
+        const { value, text } = raw.read?.() ?? { value: raw.value, text: JSON.stringify(boundDepth(raw.value)) };
+        characters += text.length;
+        if (characters > mostCharacters || found.size > mostGroups) throw tooLong(found.size);
+        this.#find(found, { id: this.#named(value), text });
+      }
       this.#mayLack ||=
         page.toldCut !== undefined ||
         page.mayBeCut === 'unpaged' ||
         (page.mayBeCut === true && (this.#spec.page?.kind ?? 'none') === 'none');
       state = page.next;
-      const mark = JSON.stringify(state);
+      const mark = hash('sha256', JSON.stringify(state));
       if (met.has(mark) || met.size >= this.#asking.maxPages)
         throw new PenstockError(
           'PEN_SOURCE_BAD_REPLY',
@@ -142,7 +153,11 @@ export class Groups {
   /** A group that is listed twice is one, unless its name leaves out what tells two addresses apart. */
   #find(found: Map<string, Group>, group: Group): void {
     const known = found.get(group.id);
-    if (known !== undefined && this.#isAddress && textOf(this.#idOf(known.value)) !== textOf(this.#idOf(group.value)))
+    if (
+      known !== undefined &&
+      this.#isAddress &&
+      textOf(this.#idOf(parseJson(known.text))) !== textOf(this.#idOf(parseJson(group.text)))
+    )
       throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'two files of the list differ only behind the "?" of their addresses', {
         fix: 'write a path to the name of a file as groups.id of the connector',
       });
@@ -154,6 +169,12 @@ export class Groups {
     if (id !== undefined) return this.#isAddress && this.#asking.isStored(id) ? id.replace(/[?#].*$/s, '') : id;
     throw new PenstockError('PEN_SOURCE_BAD_REPLY', `a group has nothing at ${[this.#spec.id].flat().join(' or ')}`);
   }
+}
+
+function tooLong(groups: number): PenstockError {
+  return new PenstockError('PEN_SOURCE_BAD_REPLY', `the list of groups is longer than memory should hold: ${groups} and more`, {
+    fix: 'let groups.request of the connector ask for fewer of them, or for less of each',
+  });
 }
 
 /** True for a list of what came up in a window, such as files: none is no fault. */
