@@ -8,12 +8,16 @@ const firstProbeMs = 15_000;
 const retryBaseMs = 30_000;
 const retryMaxMs = 600_000;
 
+const tooLargeFix =
+  'have the connector ask for fewer records at once (size in read.page), or take larger answers (max_bytes in read.request): nothing is lost meanwhile';
+
 /** What an error says, or, where it says nothing, what holds for whatever passes and for whatever does not. */
 function fixOf(error: PenstockError): string {
-  const { request } = consequenceOf(error);
-  return (
-    error.fix ?? (request === 'again' ? passingFix : 'see the log; where it comes again, report it with the lines around it')
-  );
+  const { request, walk } = consequenceOf(error);
+  if (error.fix !== undefined) return error.fix;
+  if (error.code === 'PEN_HTTP_TOO_LARGE') return tooLargeFix;
+  const mayPass = request === 'again' || walk === 'restart_stored';
+  return mayPass ? passingFix : 'see the log; where it comes again, report it with the lines around it';
 }
 
 /** How one source fares. */

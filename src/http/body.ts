@@ -103,10 +103,16 @@ export function compressionOf(body: Buffer): 'gzip' | 'zstd' | undefined {
   return body.length > 3 && body.readUInt32BE(0) === 0x28_b5_2f_fd ? 'zstd' : undefined;
 }
 
+/** True for a text, which no compression makes, and for what says by its first bytes that it is compressed in another way than is told. */
+function isOtherwise(body: Buffer, encoding: string): boolean {
+  const found = compressionOf(body);
+  return found === undefined ? isUtf8(body) : found !== encoding.replace('x-', '');
+}
+
 /**
  * Undoes `Content-Encoding`, never producing more than `maxBytes`; with `cut` the beginning is enough.
  *
- * A text that is not compressed, whatever is said of it, stays as it is. Throws PEN_HTTP_TOO_LARGE for what would grow larger and
+ * A text that is not compressed, whatever is said of it, stays as it is, and so does what is compressed in another way. Throws PEN_HTTP_TOO_LARGE for what would grow larger and
  * PEN_HTTP_BAD_BODY for what cannot be decoded.
  */
 export async function decompress(
@@ -133,6 +139,8 @@ async function decodeOne(
   signal: AbortSignal,
 ): Promise<Buffer> {
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
+  // Such as the type of the content, or what the file was once uploaded by (`aws-chunked`).
+  if (decoder === undefined && isOtherwise(body, encoding)) return body;
   if (decoder === undefined)
     throw new PenstockError(
       'PEN_HTTP_BAD_BODY',
@@ -144,8 +152,8 @@ async function decodeOne(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof PenstockError) throw error;
-    // Some servers say so of what they, or what is before them, did not compress. What is compressed is no text.
-    if (isUtf8(body)) return body;
+    // Some servers say so of what they, or what is before them, did not compress.
+    if (isOtherwise(body, encoding)) return body;
     throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is not valid ${encoding}: it is damaged or was cut off`, {
       cause: error,
     });

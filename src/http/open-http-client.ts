@@ -10,6 +10,9 @@ import { ReplyMemory } from './reply-memory.ts';
 import { type Route, sendRequest } from './send-request.ts';
 import { type LoadedTls, loadTls } from './tls.ts';
 
+/** As much as browsers take: gateways add cookies and policies of theirs to every answer. */
+const maxHeaderSize = 262_144;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -68,7 +71,7 @@ class Routes implements AsyncDisposable {
     const via = proxy.url.origin;
     if (url.protocol === 'https:')
       return { dispatcher: this.#agent(`tunnel ${via}`, () => this.#tunnel(proxy).connect), origin, path, headers: {} };
-    const options = { connect: proxyConnect(this.#tls), connections: this.#connections, allowH2: false };
+    const options = { connect: proxyConnect(this.#tls), connections: this.#connections, allowH2: false, maxHeaderSize };
     const dispatcher = this.#once(`plain ${via}`, () => new Pool(via, options));
     const headers = { host: url.host, ...proxyHeaders(proxy) };
     return { dispatcher, origin: via, path: `${origin}${path}`, headers, servername: proxy.url.hostname };
@@ -84,7 +87,10 @@ class Routes implements AsyncDisposable {
   }
 
   #agent(key: string, connect: () => Connect): Dispatcher {
-    return this.#once(key, () => new Agent({ connect: connect(), connections: this.#connections, allowH2: false }));
+    return this.#once(
+      key,
+      () => new Agent({ connect: connect(), connections: this.#connections, allowH2: false, maxHeaderSize }),
+    );
   }
 
   #once(key: string, make: () => Dispatcher): Dispatcher {

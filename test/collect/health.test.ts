@@ -21,7 +21,9 @@ it('ends a hold once, however many answers end it', async () => {
 it.each([
   { code: 'PEN_HTTP_TIMEOUT', fix: undefined, told: /^nothing needs to be done while it passes/ },
   { code: 'PEN_HTTP_RESET', fix: undefined, told: /^nothing needs to be done while it passes/ },
-  { code: 'PEN_HTTP_BAD_BODY', fix: undefined, told: /^see the log; where it comes again, report it/ },
+  { code: 'PEN_HTTP_BAD_BODY', fix: undefined, told: /^nothing needs to be done while it passes/ },
+  { code: 'PEN_HTTP_TOO_LARGE', fix: undefined, told: /size in read\.page.*max_bytes in read\.request/ },
+  { code: 'PEN_INTERNAL', fix: undefined, told: /^see the log; where it comes again, report it/ },
   { code: 'PEN_SOURCE_REFUSED', fix: 'renew it', told: /^renew it$/ },
 ] as const)('says of $code what to do', async ({ code, fix, told }) => {
   const clock = at(noon);

@@ -106,6 +106,43 @@ describe('a body that says that it failed', () => {
     },
   );
 
+  it.each([
+    { code: 'RATE_LIMIT' },
+    { code: 1002 },
+    { returnCode: -1 },
+    { rc: 1 },
+    { status: 'Session timed out' },
+    { errno: 13 },
+    { err: 'x' },
+    { 'odata.error': { code: 'x' } },
+    { isError: true },
+    { hasErrors: 1 },
+    { errorFlag: 'Y' },
+    { warnings: ['half of the shards'] },
+    { maintenance: true },
+    { login_required: true },
+    { authenticated: false },
+    { isValid: 'false' },
+    { ack: 'NACK' },
+    { state: 'FAILED' },
+  ])('is no empty page where there is not even a list: %j', async (body) => {
+    const read = { records_missing: 'empty', 'page.total': 'total' };
+
+    expect(await codeOf({ body: { total: 0, ...body } }, read)).toBe('PEN_SOURCE_BAD_REPLY');
+  });
+
+  it.each([
+    { code: 0 },
+    { code: '000000', err: '', errno: 0 },
+    { status: 1, result: '1' },
+    { rc: 200, status: 'No records' },
+    { status: 'completed', state: 'b64place', ack: 'x' },
+    { hasErrors: false, isError: 0, warnings: [], maintenance: 'no' },
+    { authenticated: true, valid: 'yes', kind: 'reports#activities', etag: 'x' },
+  ])('is told from an empty page without a list: %j', async (body) => {
+    expect(await codeOf({ body }, { records_missing: 'empty' })).toBeUndefined();
+  });
+
   it('is not looked for in the list of records', async () => {
     expect(await codeOf({ body: { errors: records } }, { records: 'errors' })).toBeUndefined();
     expect(await codeOf({ body: { errors: { items: records } } }, { records: 'errors.items' })).toBeUndefined();

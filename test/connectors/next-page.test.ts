@@ -42,6 +42,15 @@ describe('a next page that is no text', () => {
   });
 });
 
+it('is a bad reply where the header of links holds an address alone, and never the end', async () => {
+  const connector = vendorConnector({ 'page.kind': 'link_header' });
+  const headers = { link: 'https://api.example.com/v1/logs?page=2; rel="next"' };
+
+  const error = await faultOf(openVendor(connector, () => ({ body: { data }, headers })));
+
+  expect(error).toMatchObject({ code: 'PEN_SOURCE_BAD_REPLY', fix: expect.stringContaining('page.kind: link') as string });
+});
+
 describe('a flag for more pages', () => {
   const settings = [offset, number, token].map((kind) => ({ ...kind, 'page.more': 'more' }));
 

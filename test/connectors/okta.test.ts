@@ -152,6 +152,7 @@ describe('the next link of a header', () => {
     ['<https://a/b>; rel=next', 'https://a/b'],
     ['<a,b>; rel="self", <c;d>; title="x, y; rel=next"; rel="next"', 'c;d'],
     ['<a>; REL="prev NEXT"', 'a'],
+    ["<a>; title='x, y'; rel='prev next'", 'a'],
     ['<a>; rel="last"', undefined],
     ['<a>; xrel="next"', undefined],
     ['', undefined],

@@ -152,6 +152,11 @@ describe('an exchange', () => {
     ['a file of gzip', undefined, members],
     ['a file of zstd', undefined, frames],
     ['a file of gzip that travels compressed again', 'gzip', zlib.gzipSync(members)],
+    ['gzip in quotes', '"gzip"', members],
+    ['gzip that is said to be br', 'br', members],
+    ['zstd that is said to be deflate', 'deflate', zlib.zstdCompressSync('[1,2,3]')],
+    ['a file of gzip that was uploaded in chunks', 'aws-chunked', members],
+    ['gzip after the name of no encoding', 'gzip, aws-chunked', members],
   ])('reads %s whole', async (_name, encoding, body) => {
     const headers = encoding === undefined ? {} : { 'content-encoding': encoding };
     const url = await server((_request, response) => response.writeHead(200, headers).end(body));
@@ -159,6 +164,13 @@ describe('an exchange', () => {
     const answer = await (await client()).request(get(url));
 
     expect(answer.body.toString()).toBe('[1,2,3]');
+  });
+
+  it('takes as many headers as gateways add', async () => {
+    const headers = { 'set-cookie': Array.from({ length: 25 }, (_none, n) => `c${n}=${'x'.repeat(4000)}`) };
+    const url = await server((_request, response) => response.writeHead(200, headers).end('ok'));
+
+    expect((await (await client()).request(get(url))).body.toString()).toBe('ok');
   });
 
   it.each([
@@ -169,6 +181,9 @@ describe('an exchange', () => {
     ['br', '{"a":1}'],
     ['br, gzip', '\ufeff[]'],
     ['gzip', ' '],
+    ['aws-chunked', '[]'],
+    ['application/json', '[]'],
+    ['compress', '[]'],
   ])('takes a text that is said to be %s for what it is: %s', async (encoding, text) => {
     const url = await server((_request, response) => response.writeHead(200, { 'content-encoding': encoding }).end(text));
 
@@ -183,7 +198,7 @@ describe('an exchange', () => {
     ['br whose last stream was cut off', 'br', streams(zlib.brotliCompressSync).subarray(0, -2)],
     ['deflate whose last stream was cut off', 'deflate', streams(zlib.deflateSync).subarray(0, -2)],
     ['a file of gzip that was cut off', undefined, members.subarray(0, -4)],
-    ['an unknown encoding', 'exi', Buffer.from('x')],
+    ['an unknown encoding', 'exi', Buffer.from([0x80, 0x01])],
     ['damaged gzip', 'gzip', Buffer.concat([zlib.gzipSync('[1,2,3]').subarray(0, 10), Buffer.from('not gzip at all')])],
     ['gzip without its first bytes', 'gzip', zlib.gzipSync('[1,2,3]').subarray(2)],
     ['gzip cut off', 'gzip', zlib.gzipSync('x'.repeat(1000)).subarray(0, 15)],

@@ -45,7 +45,13 @@ const nothingFound =
   /^(?:no(?! (?:permission|access|right|auth|such))|0|zero|none|nothing|empty|ok|success\w*|done|completed?)\b/i;
 const noes = new Set(['false', '0', 'no', 'n', 'off', 'f']);
 const nothings = new Set(['', '0', '0.0', 'false', 'no', 'none', 'null', 'nil', 'ok', 'success', 'successful', 'no error']);
-const failedTexts = /^(?:errors?|fail|failed|failure|ko|nok|denied|unauthorized|forbidden|exception|aborted)$/i;
+/** Where there is not even a list, whatever ends like this says that something is wrong, as does what does not say that all is well. */
+const troubleNames = /(?:errors?|err|errno|errorflag|fault|exception|failed|failures?|warnings?|maintenance|loginrequired)$/;
+const listlessClaims = /^(?:is)?(?:authenticated|authori[sz]ed|valid|loggedin)$/;
+const codeNames = /^(?:returncode|retcode|rc|(?:status|result|response)?code)$/;
+const wellTexts =
+  /^(?:0\d*(?:\.0+)?|2\d\d|304|ok|okay|success\w*|succeeded|complet\w*|done|finished|ready|active|normal|available|true|yes|none|null|empty|no[ _-].*|not[ _-]?found)$/i;
+const failedTexts = /^(?:errors?|fail|failed|failure|ko|nok|nack|denied|unauthorized|forbidden|exception|aborted)$/i;
 
 /** How a body says by custom that it is a failure; undefined when it says nothing of the kind. */
 export function customaryFailure(body: unknown, context: Context): Failure | undefined {
@@ -64,7 +70,8 @@ function failureIn(members: Record<string, unknown>, prefix: string, context: Co
   const status = entries.map(([name, value]) => statusOf(plain(name), value)).find((one) => one !== undefined);
   const isFailed = entries.some(
     ([name, value]) =>
-      saysFailure(plain(name), value, context.holdsRecords) || (prefix === '' && speaksOfFailure(plain(name), value, context)),
+      saysFailure(plain(name), value, context.holdsRecords) ||
+      (prefix === '' && (speaksOfFailure(plain(name), value, context) || isTrouble(plain(name), value, context))),
   );
   if (isFailed) return status === undefined ? { meaning: 'failed' } : { status, ...meaningOf(status) };
   return status === undefined || context.holdsRecords ? undefined : { status, ...meaningOf(status) };
@@ -90,6 +97,16 @@ function speaksOfFailure(name: string, value: unknown, { holdsRecords, lacksList
   if (name === 'type' || name === 'code') return /(?:exception|error|fault)$/i.test(value.trim());
   if (!messageNames.test(name) || nothingFound.test(value.trim())) return false;
   return lacksList || failureWords.test(value);
+}
+
+/** True for a body without a list that says anything but that all is well. */
+function isTrouble(name: string, value: unknown, { lacksList }: Context): boolean {
+  if (lacksList !== true) return false;
+  if (troubleNames.test(name)) return !isNothing(value);
+  if (listlessClaims.test(name)) return isNo(value);
+  if (name === 'ack' || name === 'state') return failedTexts.test(textOf(value) ?? '');
+  const text = textOf(value)?.trim() ?? '';
+  return statusNames.test(name) && text !== '' && !wellTexts.test(text) && (text !== '1' || codeNames.test(name));
 }
 
 function statusOf(name: string, value: unknown): number | undefined {

@@ -17,12 +17,13 @@ interface Place {
 /** The target of `rel="next"` in a Link header. Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 */
 export function nextLink(header: string): string | undefined {
   for (const [, target, parameters] of header.matchAll(
-    /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
+    /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s;,"]*))?)*)/g,
   )) {
     for (const [, name = '', value = ''] of (parameters ?? '').matchAll(
-      /;\s*([^\s=;,]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?/g,
+      /;\s*([^\s=;,]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;,"]*))?/g,
     )) {
-      if (name.toLowerCase() === 'rel' && value.replaceAll('"', '').toLowerCase().split(/\s+/).includes('next')) return target;
+      if (name.toLowerCase() === 'rel' && value.replaceAll(/["']/g, '').toLowerCase().split(/\s+/).includes('next'))
+        return target;
     }
   }
   return undefined;

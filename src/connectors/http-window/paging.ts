@@ -207,7 +207,7 @@ function compileNext(page: HttpWindowSpec['page']): Follow {
 /** Where the token or the address of the next page stands: in a header or in the body. */
 function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: PagingContext) => string | undefined {
   const header = page.header?.toLowerCase();
-  if (page.kind === 'link_header') return (_reply, { headers }) => nextLink(headers[header ?? 'link'] ?? '');
+  if (page.kind === 'link_header') return (_reply, { headers }) => linkIn(headers[header ?? 'link'] ?? '');
   if (header !== undefined) return (_reply, { headers }) => textOf(headers[header]?.trim());
   const path = compilePath((page.kind === 'link' ? page.link : page.token) ?? []);
   if (page.kind === 'token' && page.token_is === 'json') return (reply) => jsonOf(path(reply));
@@ -219,6 +219,18 @@ function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: Pa
     if (text === undefined && !isNothing(told)) throw noPlace(page);
     return text;
   };
+}
+
+function linkIn(header: string): string | undefined {
+  const bare = header.trim();
+  if (bare === '' || bare.includes('<')) return nextLink(header);
+  throw new PenstockError(
+    'PEN_SOURCE_BAD_REPLY',
+    'the header that should hold the links to other pages holds none in angle brackets',
+    {
+      fix: 'where it is the address of the next page alone, the connector needs page.kind: link with page.header',
+    },
+  );
 }
 
 /** What vendors write where there is no next page. */
