@@ -126,8 +126,8 @@ async function requestToken(request: TokenRequest, http: HttpClient, seams: Seam
   return readToken(await askForToken(request, http, timeoutMs), request.url.origin, seams, request.shape);
 }
 
-/** An assertion signed for a time further from the issuer's is refused by some. */
-const skewMs = 10_000;
+/** What is signed for a time ahead of the issuer's is refused by some, however little that is; a Date tells whole seconds, and was on its way. */
+const skewMs = 2_000;
 
 /** How far the clock of who answered is ahead of ours, milliseconds; 0 where that is little or unknown. */
 export function aheadMs({ headers }: Pick<HttpResponse, 'headers'>, clock: Clock): number {
