@@ -207,6 +207,12 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     const elsewhere = moveToFile({ dataDir: await temporaryDirectory(), ...options });
     await expect(elsewhere).rejects.toMatchObject({ message: expect.stringContaining(back) });
     await expect(open(engine)).rejects.toMatchObject({ message: expect.stringContaining(back) });
+    // A journal that began here meanwhile would be taken for the one that was moved.
+    const early = open({ kind: 'sqlite', dataDir: back });
+    await expect(early).rejects.toMatchObject({
+      message: expect.stringContaining('cut off'),
+      fix: expect.stringContaining('journal move" again'),
+    });
     await moveToFile({ dataDir: back, ...options });
 
     await using journal = await open({ kind: 'sqlite', dataDir: back });
@@ -285,7 +291,7 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     await expect(full).rejects.toMatchObject({
       code: 'PEN_JOURNAL_UNWRITABLE',
       message: expect.stringContaining('the disk is full'),
-      where: join(disk, 'data/journal.db.new'),
+      where: join(disk, 'data/journal.db.moving'),
     });
     const still = await open(engine);
     expect(await seenOf(still)).toEqual(before);

@@ -16,6 +16,7 @@ import {
   fileExists,
   journalPaths,
   movedName,
+  movingName,
   prepareDirectory,
   syncDirectory,
 } from '../sqlite/file/directory.ts';
@@ -147,7 +148,7 @@ export async function moveToFile({ dataDir, engine, seams, log, onProgress }: Mo
     await using _lock = await takeLock(paths, { clock, files, waitMs: 0 });
     // Before anything is read: a replica that comes back late would write where nobody looks any more.
     await setAside(db);
-    const draft = `${paths.journal}.new`;
+    const draft = movingName(paths.journal);
     const moved = await newFile(db, draft, seams, onProgress?.copied).catch(async (error: unknown) => {
       // What was copied to this directory before may be in use.
       await writeMoved(db, stands === dataDir ? dataDir : null);

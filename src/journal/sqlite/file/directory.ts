@@ -30,6 +30,9 @@ export const besideDatabase = ['', '-wal', '-shm', '-journal'] as const;
 /** What a journal's file is called once it has been moved to a database. */
 export const movedName = (journal: string): string => `${journal}.moved`;
 
+/** Where a move from a database writes the journal before it gets its name. */
+export const movingName = (journal: string): string => `${journal}.moving`;
+
 /** Where a repair writes the journal that takes the place of the damaged one. */
 export const repairedName = (journal: string): string => `${journal}.repaired`;
 
@@ -94,9 +97,14 @@ export async function inspectDirectory(dataDir: string, files: Files): Promise<v
   for (const path of pathsIn(dataDir)) await inspectOwnFile(path, files, 'PEN_DATA_DIR_UNSAFE', owners);
 }
 
-/** A new journal beside the one that was moved away would collect again what that one knows. */
+/** A new journal beside the one that was moved away would collect again what that one knows; one in the place of what is still to come would be taken for it. */
 export async function refuseMoved({ journal }: JournalPaths, files: Files): Promise<void> {
-  const moved = movedName(journal);
+  const [moved, moving] = [movedName(journal), movingName(journal)];
+  if (await fileExists(moving, files))
+    throw new PenstockError('PEN_JOURNAL_FOREIGN', 'a move of the journal from a database to this data_dir was cut off', {
+      where: moving,
+      fix: 'run the same "penstock journal move" again; to begin anew here, delete this file',
+    });
   if (!(await fileExists(moved, files))) return;
   throw new PenstockError('PEN_JOURNAL_FOREIGN', 'the journal of this data_dir was moved to a database', {
     where: moved,
