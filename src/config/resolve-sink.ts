@@ -29,12 +29,11 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   if (common.proxy !== undefined && kind.speaksHttp !== true)
     context.faults.push(context.doc.fault([...block.at, 'proxy'], `${kind.name} cannot use a proxy`, 'remove proxy'));
   if (read.faults.length > 0) return undefined;
-  const base = await refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
+  const connection = usesTls(kind) ? context : withoutTls(context);
+  const base = await refreshable(read, block, schema, connection, (value, http) => ownOptions(kind, value, http));
   checkOwnRules(kind, base.options, read, block, context);
   if (context.faults.length > before) return undefined;
-  // What stands at the top of the file is for those that have a use for it.
-  const http = usesTls(kind) || common.tls !== undefined ? base.http : { ...base.http, tls: undefined };
-  return { ...base, http, ...settings, name: block.name, type: kind.name, sinkType: kind };
+  return { ...base, ...settings, name: block.name, type: kind.name, sinkType: kind };
 }
 
 async function kindOf({ raw, at }: NamedBlock, { doc, from, faults, sinkTypes }: LoadContext): Promise<SinkType | undefined> {
@@ -57,6 +56,13 @@ async function kindOf({ raw, at }: NamedBlock, { doc, from, faults, sinkTypes }:
 
 const propertiesOf = ({ options }: SinkType): object => (options as { properties?: object }).properties ?? {};
 const usesTls = (kind: SinkType): boolean => kind.speaksHttp === true || Object.hasOwn(propertiesOf(kind), 'tls');
+
+/** What stands at the top of the file is for those that have a use for it: an authority that cannot be read is nothing to a file sink. */
+const withoutTls = (context: LoadContext): LoadContext => ({
+  ...context,
+  top: { ...context.top, tls: undefined },
+  readTop: async () => ({ ...(await context.readTop()), tls: undefined }),
+});
 
 /** The options of the kind itself. One that describes `tls` opens its own sockets and gets what stands at the top of the file, too. */
 function ownOptions(kind: SinkType, value: Readonly<Record<string, unknown>>, http: ConnectionConfig): Options {

@@ -311,6 +311,22 @@ it('gives sources and sinks the proxy and certificates of the whole file unless 
   expect((await config.sources[0]?.resolve())?.http).toEqual({ proxy: 'http://proxy.example.com:3128', tls });
 });
 
+it('gives no certificates of the whole file to a sink that has no use for them, nor reads the file anew because of them', async () => {
+  using certificates = makeCertificates();
+  const folder = await temporaryFolder({ 'ca.pem': certificates.read('ca.pem') });
+  const config = await load(`tls: { ca_file: ca.pem }\nsources:\n${feed('a')}sinks: { x: { type: file, path: ./x } }`, {
+    folder,
+  });
+  const [sink] = config.sinks;
+
+  const before = await sink?.resolve();
+  await fs.writeFile(join(folder, 'ca.pem'), 'half of one');
+  const after = await sink?.resolve();
+
+  expect([sink?.http, before?.http]).toEqual([{}, {}]);
+  expect([before?.key, after?.key]).toEqual([sink?.key, sink?.key]);
+});
+
 it.each([
   ['there is no such file', 'nope.pem', 'file "nope.pem" does not exist'],
   ['it is a folder', 'folder', '"folder" is not a PEM file'],

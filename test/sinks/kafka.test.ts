@@ -287,6 +287,22 @@ it('opens another client after a broken request, and keeps it after a refused re
   ]);
 });
 
+it('asks another broker first with each client, for one may hear and answer nothing', async () => {
+  const { kind, opened } = fakeKafka({ metadata: () => Promise.reject(new NetworkError('Request timed out')) });
+  const brokers = ['tcp://a:9092', 'tcp://b:9092', 'tcp://c:9092'];
+  await using sink = await openSink(kind, { ...base, brokers, allow_plaintext: true });
+
+  for (let times = 0; times < 4; times += 1) await sink.send(batchOf(sink, events), never());
+
+  const asked = opened.map(({ settings }) => settings.bootstrapBrokers.map((broker) => (broker as { host: string }).host));
+  expect(asked).toEqual([
+    ['a', 'b', 'c'],
+    ['b', 'c', 'a'],
+    ['c', 'a', 'b'],
+    ['a', 'b', 'c'],
+  ]);
+});
+
 it.each([
   ['Connection closed', 'Connection closed'],
   ['Client is closed.', 'the connections were closed when another request failed'],

@@ -22,6 +22,7 @@ export async function listen(
   secure?: tls.TlsOptions,
   port = 0,
   host = '127.0.0.1',
+  allowHalfOpen = false,
 ): Promise<Receiver> {
   const connections: Received[] = [];
   const accept = (socket: net.Socket): void => {
@@ -35,7 +36,7 @@ export async function listen(
     connections.push({ socket, bytes: () => Buffer.concat(chunks), ended: () => ended });
     onSocket(socket);
   };
-  const server = secure === undefined ? net.createServer(accept) : tls.createServer(secure, accept);
+  const server = secure === undefined ? net.createServer({ allowHalfOpen }, accept) : tls.createServer(secure, accept);
   const sockets = new Set<net.Socket>();
   server.on('connection', (socket: net.Socket) => {
     sockets.add(socket);

@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { OutgoingEvent, Pending } from '../../src/sinks/sink.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
@@ -64,6 +64,61 @@ it('calls a message sent when the receiver closed after our clean end', async ()
   await sink.flush?.(never());
 
   await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
+});
+
+describe('a receiver that keeps its side open after our end', () => {
+  const open = async (outstanding: number) => {
+    const receiver = await listen(undefined, undefined, 0, '127.0.0.1', true);
+    const { seams, advance } = manualClock();
+    const files = { ...seams.files, readFile: (async () => kernelTable(receiver, outstanding)) as never };
+    const sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams: { ...seams, files } });
+    const answer = (await sink.send(batchOf(sink, numbered(2)), never())) as Pending;
+    const flushed = sink.flush?.(never());
+    await until(() => receiver.connections[0]?.ended());
+    advance(5000);
+    await flushed;
+    const verdicts: unknown[] = [];
+    void answer.pending.then((verdict) => verdicts.push(verdict));
+    return { receiver, sink, advance, answer, verdicts };
+  };
+
+  it('has what it took called sent after a minute, and gets what follows over another connection', async () => {
+    const { receiver, sink, advance, answer, verdicts } = await open(0);
+    await using _closed = receiver;
+    await using _sink = sink;
+
+    await sink.send(batchOf(sink, numbered(1)), never());
+    advance(54_000);
+    await until(() => receiver.connections[1]?.bytes().length ?? 0);
+    expect(verdicts).toEqual([]);
+    advance(6000);
+
+    await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
+    receiver.connections[1]?.socket.destroy();
+  });
+
+  it('leaves in doubt what a reset follows, or the end of the sink', async () => {
+    for (const end of ['reset', 'close'] as const) {
+      const { receiver, sink, answer } = await open(0);
+      await using _closed = receiver;
+
+      if (end === 'reset') receiver.connections[0]?.socket.resetAndDestroy();
+      else await sink[Symbol.asyncDispose]();
+
+      await expect(answer.pending).resolves.toMatchObject({ all: { kind: 'uncertain' } });
+      await sink[Symbol.asyncDispose]();
+    }
+  });
+
+  it('leaves in doubt at once what it has not taken', async () => {
+    const { receiver, sink, answer } = await open(1);
+    await using _closed = receiver;
+    await using _sink = sink;
+
+    await expect(answer.pending).resolves.toMatchObject({
+      all: { kind: 'uncertain', reason: expect.stringContaining('the receiver did not close its side') },
+    });
+  });
 });
 
 it('calls a message sent when the receiver closes a connection that was idle for a while', async () => {

@@ -36,9 +36,10 @@ export async function openKafka(
   const isTls = options.brokers.some((broker) => parseBroker(broker)?.scheme === 'tls');
   const trust = isTls ? await loadTls(options.tls ?? {}, context.seams.files) : undefined;
   const tokens = openTokens(options, context);
-  const settings = settingsOf(options, trust, tokens, context.timeoutMs ?? 30_000);
+  let turn = 0;
+  const settings = (): ClientSettings => settingsOf(options, trust, tokens, context.timeoutMs ?? 30_000, turn++);
   const sender = new Sender(options, context, tokens, () =>
-    open({ ...settings }, { pin: trust?.pin, isPlainAllowed: options.allow_plaintext }),
+    open(settings(), { pin: trust?.pin, isPlainAllowed: options.allow_plaintext }),
   );
   const room = sizeBytes(options.max_message_bytes) - batchHeaderBytes;
   return {

@@ -9,14 +9,20 @@ const longestConnectMs = 10_000;
 const retries = 2;
 const firstRetryMs = 250;
 
-/** The client's settings; `trust` is set when the brokers are spoken to in TLS, `tokens` with `auth: {oauth2}`. */
+/**
+ * The settings of a sink's next client; `trust` is set when the brokers are spoken to in TLS, `tokens` with `auth: {oauth2}`. `turn`: how many
+ * there were. One of the brokers may hear and answer nothing until the time of a batch is over, so each client asks another one first.
+ */
 export function settingsOf(
   options: KafkaOptions,
   trust: LoadedTls | undefined,
   tokens: TokenSource | undefined,
   timeoutMs: number,
+  turn: number,
 ): ClientSettings {
-  const brokers = options.brokers.map(parseBroker).filter((one) => one !== undefined);
+  const listed = options.brokers.map(parseBroker).filter((one) => one !== undefined);
+  const first = turn % listed.length;
+  const brokers = [...listed.slice(first), ...listed.slice(0, first)];
   const sasl = saslOf(options.auth, tokens);
   return {
     clientId: options.client_id,

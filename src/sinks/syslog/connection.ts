@@ -1,18 +1,22 @@
-// One connection to a receiver. States: open -> closing (we ended it) -> ended, or open -> ended (the peer, an error or a stall did).
+// One connection to a receiver. States: open -> closing (we ended it) -> ended, or open -> ended (the peer, an error or a stall did). A peer
+// that took all of it and keeps its side open makes closing last for a minute.
 import type net from 'node:net';
+import { unlessCutOff } from '../../base/abort.ts';
 import { type Clock, deadline } from '../../base/clock.ts';
 
 /** How long a write may stand still before the peer counts as gone. */
 export const stallMs = 30_000;
 /** How long the peer may take to end its side after we ended ours. */
 export const closeTimeoutMs = 5000;
+/** How long what the peer's machine took is waited for a complaint until it counts as sent. */
+export const confirmAfterMs = 60_000;
 
 /** Without a write for so long, a peer that ends its side does not do so because of what it read last. */
 const idleMs = 5000;
 
 /**
  * How a connection ended. `clean`: the peer has read everything, for we ended it and it followed without an error, or it ended an idle one
- * whose octets its machine had all taken.
+ * whose octets its machine had all taken, or kept its own side open for {@link confirmAfterMs} after it had taken all of it and our end.
  */
 export interface Ending {
   readonly clean: boolean;
@@ -28,8 +32,11 @@ export interface Connection {
   readonly ended: Promise<Ending>;
   /** Writes and waits until the kernel took it. Returns false when the connection ended first; a stall of {@link stallMs} ends it. */
   write(text: string, signal: AbortSignal): Promise<boolean>;
-  /** Ends our side (TLS: with close_notify) and waits at most {@link closeTimeoutMs} for the peer to end its own. */
-  close(signal?: AbortSignal): Promise<Ending>;
+  /**
+   * Ends our side (TLS: with close_notify) and waits at most {@link closeTimeoutMs} for the peer to end its own. Undefined: it keeps it open,
+   * and its machine has taken all that was written.
+   */
+  close(signal?: AbortSignal): Promise<Ending | undefined>;
   /** Gives the connection up at once. */
   abandon(reason: string): void;
 }
@@ -57,6 +64,7 @@ class WatchedConnection implements Connection {
   #wroteAt: number;
   #ending: Ending | undefined;
   #isClosing = false;
+  #isLingering = false;
   #peerEnded = false;
 
   constructor(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void, outstanding: Outstanding | undefined) {
@@ -98,15 +106,26 @@ class WatchedConnection implements Connection {
     return false;
   }
 
-  async close(signal?: AbortSignal): Promise<Ending> {
+  async close(signal?: AbortSignal): Promise<Ending | undefined> {
+    if (this.#isLingering) return this.#ending;
     if (!this.isOpen) return await this.ended;
     this.#isClosing = true;
     this.socket.end();
     using limit = deadline(this.#clock, closeTimeoutMs, signal);
-    const giveUp = (): void => this.abandon('the receiver did not close its side');
-    limit.signal.addEventListener('abort', giveUp, { once: true });
-    if (limit.signal.aborted) giveUp();
-    return await this.ended;
+    const ending = await unlessCutOff(this.ended, limit.signal);
+    if (ending !== undefined) return ending;
+    if (limit.expired && (await this.#outstanding?.()) === 0) this.#linger();
+    else this.abandon('the receiver did not close its side');
+    return this.#ending;
+  }
+
+  #linger(): void {
+    this.#isLingering = true;
+    const timer = this.#clock.timer(confirmAfterMs, () => {
+      this.#end({ clean: true, reason: 'the receiver took all of it and keeps its side open' });
+      this.socket.destroy();
+    });
+    void this.ended.then(() => timer[Symbol.dispose]());
   }
 
   abandon(reason: string): void {

@@ -137,7 +137,7 @@ export async function reachesStream(
   const socket = await dial(address, trust, clock, signal);
   const connection = watchConnection(socket, clock, () => undefined);
   await Promise.race([sleep(clock, keptMs, signal).catch(() => undefined), connection.ended]);
-  return (await connection.close(signal)).clean;
+  return (await connection.close(signal))?.clean === true;
 }
 
 /** The report of a connection that could not be made. Rethrows when the signal ended it. */

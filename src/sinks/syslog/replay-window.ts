@@ -3,9 +3,8 @@
 // the broken connection means (uncertain).
 import type { Clock } from '../../base/clock.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
+import { confirmAfterMs } from './connection.ts';
 
-/** How long a written message waits on a healthy connection before it is called sent. */
-const confirmAfterMs = 60_000;
 /** Octets that must follow a message per message of the window: the receiver's own buffer must be full of later ones. */
 const bytesPerMessage = 1024;
 // Pause before a window whose oldest entry is not taken looks again.

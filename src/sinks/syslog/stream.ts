@@ -23,11 +23,15 @@ export function openStreamSink(transport: Transport): Sink {
   const framing: Framing = options.framing ?? (address.scheme === 'tls' ? 'octet_counting' : 'lf');
   const { clock } = context.seams;
   let line: Line | undefined;
+  const open = new Set<Connection>();
 
   const connect = async (signal: AbortSignal): Promise<Line> => {
     if (line?.connection.isOpen === true && clock.monotonic() - line.connection.openedAt < recycleMs) return line;
     await line?.connection.close(signal);
     line = await openLine(transport, signal);
+    const { connection } = line;
+    open.add(connection);
+    void connection.ended.then(() => open.delete(connection));
     return line;
   };
   const flush = async (signal?: AbortSignal): Promise<void> => {
@@ -50,7 +54,10 @@ export function openStreamSink(transport: Transport): Sink {
     flush,
     reaches: (_, signal) => reachesStream(address, trust, clock, signal),
     probe: (signal) => probeStream(address, trust, clock, signal),
-    [Symbol.asyncDispose]: () => flush(),
+    async [Symbol.asyncDispose]() {
+      await flush();
+      for (const connection of open) connection.abandon('the receiver did not close its side before the sink was closed');
+    },
   };
 }
 
