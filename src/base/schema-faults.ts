@@ -144,8 +144,15 @@ function inWords(error: SchemaError): SchemaError {
   }
   if (error.keyword === 'pattern') return { ...error, message: 'has an invalid form' };
   if (error.keyword === 'minLength') return { ...error, message: 'must not be empty' };
-  if (error.keyword === 'anyOf') return { ...error, message: 'has none of the allowed forms' };
+  if (error.keyword === 'anyOf') return { ...error, message: formsOf(error) ?? 'has none of the allowed forms' };
   return error;
+}
+
+/** What a union takes whose branches are known by their types. */
+function formsOf({ parentSchema }: SchemaError): string | undefined {
+  const branches = (parentSchema?.['anyOf'] ?? []) as readonly { readonly type?: unknown; readonly pattern?: unknown }[];
+  const types = branches.map(({ type, pattern }) => (typeof type === 'string' && pattern === undefined ? type : undefined));
+  return types.length === 0 || types.includes(undefined) ? undefined : `must be ${article([...new Set(types)].join(','))}`;
 }
 
 /** What stands there, if it may be shown. */

@@ -142,7 +142,7 @@ export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
   return parsed !== undefined && parsed.ms >= startOfTime && parsed.ms < endOfTime ? parsed : undefined;
 }
 
-const longestText = 64;
+const longestText = 100;
 
 function fromText(text: string, zone: Zone | undefined): ParsedTime | undefined {
   if (epochShape.test(text)) return fromDigits(text, zone) ?? { ms: fromEpoch(Number(text)), dayOnly: false };
@@ -173,7 +173,7 @@ export function compileTime(paths: string | readonly string[], zone?: Zone): (re
 
 // The forms of a time other than RFC 3339 that vendors write, turned into it.
 
-const clock = String.raw`(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)? ?([ap]\.?m\.?)? ?([A-Z]{1,3}T?|(?:GMT|UTC)?[+-]\d\d:?\d\d)?(?: \(?[A-Z]{3,4}\)?)?`;
+const clock = String.raw`(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)? ?([ap]\.?m\.?)? ?(?:\(?([A-Z]{1,3}T?|(?:GMT|UTC)?[+-]\d\d:?\d\d)\)?(?: \(?[A-Z]{3,4}\)?)?)?`;
 const time = String.raw`(?:(?:,? (?:at )?|:|T)${clock})?`;
 const weekday = String.raw`(?:[A-Za-z]{3,9},? )?`;
 
@@ -208,8 +208,8 @@ const utc = new Set(['Z', 'UT', 'UTC', 'GMT']);
 
 /** The text as RFC 3339, without a check of its numbers; undefined when it has none of the forms. */
 function rfc3339Of(text: string): string | undefined {
-  // Java and Go write the zone twice, Go its monotonic clock as well.
-  const plain = text.replace(/(?:\[[^\]]{1,40}\]| m=[+-][\d.]+)$/, '');
+  // Java, Go and JavaScript write the zone twice, Go its monotonic clock as well.
+  const plain = text.replace(/(?:\[[^\]]{1,40}\]| m=[+-][\d.]+|(?<=[+-]\d{4}) \([^()]{1,60}\))$/, '');
   const compact = basic.exec(plain);
   if (compact !== null) {
     const [, year, month, day, hour, minute, second = '00', fraction = '0', zone = ''] = compact;

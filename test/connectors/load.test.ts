@@ -341,6 +341,14 @@ describe('a fault', () => {
       ],
     ],
     [
+      'a value that a query cannot have',
+      "from: '{{ window.from }}'",
+      "from: '{{ window.from }}', after: null",
+      [
+        'connector.yaml:12:48 (read.request.query.after): must be one of string, number, boolean, array\n  fix: correct the value',
+      ],
+    ],
+    [
       'a duration that is none',
       'overlap: 5m',
       'overlap: five',
