@@ -1,6 +1,6 @@
 // Values that no text may show, with everything of them that is looked for.
 import { decodeText, undecoded, writings } from './decode-text.ts';
-import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
+import { formsOf, isTelling, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
 
 /** Of characters that others stood between, so many have to be those of a secret. */
 export const shortestJoined = 8;
@@ -38,8 +38,9 @@ export class Known {
       }
   }
 
-  /** As {@link add}, in the place of older ones where there are too many. */
+  /** As {@link add}, in the place of older ones where there are too many. A peer that calls a word its token hides that word in nothing. */
   addPassing(value: string): void {
+    if (!isTelling(value)) return;
     this.add(value);
     if (this.values.size > mostPassing || this.#characters > mostPassingCharacters) this.#forgetOldest();
   }

@@ -58,6 +58,22 @@ const destinations = new WeakMap<Log, LogDestination>();
 /** What of a log that {@link openLog} opened is lost at the moment; undefined while every line is written. */
 export const lossOf = (log: Log): LogLoss | undefined => destinations.get(log)?.loss;
 
+/** A line whose fields were scrubbed one by one. Where what is found is no part of a text but of the JSON around it, the line stays what it is. */
+function scrubLine(line: string, secrets: Secrets): string {
+  const clean = secrets.scrub(line);
+  return clean === line || isJson(clean) ? clean : line;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
 /** Opens the log: JSON lines to `stream`, each field bounded and each line scrubbed of secrets as a last resort. */
 export function openLog(level: LogLevel, stream: LogDestination, secrets: Secrets): Log {
   const least = { value: numberOf(level) };
@@ -70,7 +86,7 @@ export function openLog(level: LogLevel, stream: LogDestination, secrets: Secret
       serializers: { err: (described: unknown) => described },
       formatters: { log: (fields) => bounded(fields, secrets) as Record<string, unknown> },
       hooks: {
-        streamWrite: (line) => tameJson(secrets.scrub(line)),
+        streamWrite: (line) => tameJson(scrubLine(line, secrets)),
         logMethod(fields, write, line) {
           if (line >= least.value) write.apply(this, fields);
         },

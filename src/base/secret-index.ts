@@ -179,7 +179,8 @@ export function formsOf(value: string): string[] {
   return [...new Set(forms)].filter((form) => form.length >= shortestSecret);
 }
 
-function isTelling(part: string): boolean {
+/** True for what no ordinary text holds by chance, and no word or number is. */
+export function isTelling(part: string): boolean {
   return part.length >= longWord || (part.length >= shortestPart && /\d/.test(part) && /[a-z]/i.test(part));
 }
 

@@ -72,7 +72,7 @@ export interface HttpClientSettings {
   /** Connections per origin, default 8. */
   readonly connections?: number;
   /** Learns every credential that a request carries, before it is sent. */
-  readonly secrets?: Pick<Secrets, 'addPassing'>;
+  readonly secrets?: Pick<Secrets, 'add' | 'addPassing'>;
   /** What the replies of all clients may take together; a client alone has the same for itself. */
   readonly memory?: ReplyMemory;
 }

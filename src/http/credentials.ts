@@ -36,15 +36,18 @@ function learnPairs(pairs: URLSearchParams, secrets: Learns, place?: string): vo
   for (const [name, value] of pairs) if (isCredential(name) && !ordinary.test(value) && value !== place) learn(value, secrets);
 }
 
+/** Tells `secrets` what the operator gave us for a proxy, in its header; it may come from the environment. */
+export function learnProxy(authorization: string, secrets: Pick<Secrets, 'add'>): void {
+  learn(authorization, { addPassing: (value) => secrets.add(value) });
+}
+
 /** Tells `secrets` what proves who we are in a request: in headers, in the query, in a form. */
 export function learnCredentials(
   { url, headers = {}, body, proofs = [], place }: Pick<HttpRequest, 'url' | 'headers' | 'body' | 'proofs' | 'place'>,
-  more: readonly Readonly<Record<string, string>>[],
   secrets: Learns,
 ): void {
   for (const proof of proofs) secrets.addPassing(proof);
-  for (const some of [headers, ...more])
-    for (const [name, value] of Object.entries(some)) if (isCredential(name)) learn(value, secrets);
+  for (const [name, value] of Object.entries(headers)) if (isCredential(name)) learn(value, secrets);
   if (url.search !== '') learnPairs(url.searchParams, secrets, place);
   const type = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
   if (typeof body === 'string' && body.length <= longestForm && type.startsWith('application/x-www-form-urlencoded'))

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpClientSettings, HttpRequest } from './client.ts';
 import { type Connect, directConnect, openTunnel, proxyConnect, type Tunnel } from './connect.ts';
-import { learnCredentials } from './credentials.ts';
+import { learnCredentials, learnProxy } from './credentials.ts';
 import { chooseProxies, describeProxy, type Proxy } from './proxy.ts';
 import { ReplyMemory } from './reply-memory.ts';
 import { type Route, sendRequest } from './send-request.ts';
@@ -28,17 +28,22 @@ export async function openHttpClient(
   const { secrets, memory = new ReplyMemory() } = settings;
   const proxyFor = chooseProxies(settings.proxy, environment);
   const routes = new Routes(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8, seams.clock);
+  /** The way of a request through a proxy, whose credentials are known before it is taken. */
+  const hidden = (url: URL): Proxy | undefined => {
+    const proxy = proxyFor(url);
+    if (proxy?.authorization !== undefined && secrets !== undefined) learnProxy(proxy.authorization, secrets);
+    return proxy;
+  };
   return {
     request(request) {
       const named = { ...request, headers: { 'user-agent': settings.userAgent, ...request.headers } };
-      const route = routes.of(named, proxyFor(request.url));
-      if (secrets !== undefined) learnCredentials(named, [route.headers, proxyHeaders(proxyFor(request.url))], secrets);
+      const route = routes.of(named, hidden(request.url));
+      if (secrets !== undefined) learnCredentials(named, secrets);
       return sendRequest(named, route, seams.clock, memory);
     },
     openSocket(url) {
-      const proxy = proxyFor(url);
-      if (secrets !== undefined) learnCredentials({ url }, [proxyHeaders(proxy)], secrets);
-      return routes.socket(url, proxy);
+      if (secrets !== undefined) learnCredentials({ url }, secrets);
+      return routes.socket(url, hidden(url));
     },
     describeRoute: (url) => describeProxy(proxyFor(url)),
     [Symbol.asyncDispose]: () => routes[Symbol.asyncDispose](),

@@ -27,7 +27,7 @@ export interface OpenContext {
   /** Of the whole process: what no text may show. */
   readonly secrets: Secrets;
   /** Learns what a source is asked with; those of the whole process without it. */
-  readonly ofSource?: Pick<Secrets, 'addPassing'>;
+  readonly ofSource?: Pick<Secrets, 'add' | 'addPassing'>;
   /** What all replies may take together; each client alone has as much when it is absent. */
   readonly replies?: ReplyMemory;
   /** Where what is measured goes. */

@@ -10,7 +10,7 @@ function logging() {
   const secrets = createSecrets();
   secrets.add(secret);
   const log = openLog('debug', { write: (line) => void lines.push(line) }, secrets);
-  return { log, lines, parsed: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+  return { log, secrets, lines, parsed: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
 
 it('keeps every line small, whatever somebody outside named something', () => {
@@ -31,6 +31,15 @@ it('keeps every line small, whatever somebody outside named something', () => {
     deep: { a: { b: { c: { d: { e: '…' } } } } },
   });
   expect(parsed()[1]).toMatchObject({ err: { code: 'PEN_INTERNAL', message: `${'x'.repeat(1999)}…` } });
+});
+
+it.each(['","msg":"', '1764', 'true', 'level', ':{"a'])('stays JSON where a secret stands in it by chance: %s', (text) => {
+  const { log, secrets, parsed } = logging();
+  secrets.add(text);
+
+  log.warn({ since: 1_764_539_267_000, isOver: true, other: { a: `${secret} and ${text}` } }, 'm');
+
+  expect(parsed()[0]).toMatchObject({ msg: 'm', other: { a: '[REDACTED] and [REDACTED]' } });
 });
 
 it('describes an error by its code, place, fix, status and cause', () => {

@@ -292,6 +292,13 @@ it('forgets the oldest of the tokens that were minted, never what was configured
   );
 });
 
+it.each(['idle', 'refused', 'anaconda-acme', '1764539267', 'no connection'])('believes no peer that "%s" is a token', (word) => {
+  const secrets = createSecrets();
+  secrets.addPassing(word);
+
+  expect(secrets.tell(`it is ${word}`)).toBe(`it is ${word}`);
+});
+
 it('keeps little of long tokens that take turns', () => {
   const secrets = createSecrets();
   const token = (n: number): string => `${n}-${'x'.repeat(20_000)}`;

@@ -50,8 +50,8 @@ const security: readonly Mutant[] = [
     caughtBy: 'test/http/reply-memory.test.ts',
     edits: [
       [
-        'for (const [name, value] of Object.entries(some)) if (isCredential(name)) learn(value, secrets);',
-        'for (const [name, value] of Object.entries(some)) if (isCredential(name) && more.length < 0) learn(value, secrets);',
+        'for (const [name, value] of Object.entries(headers)) if (isCredential(name)) learn(value, secrets);',
+        'for (const [name, value] of Object.entries(headers)) if (isCredential(name) && proofs.length < 0) learn(value, secrets);',
       ],
     ],
   },
