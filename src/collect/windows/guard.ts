@@ -37,7 +37,7 @@ export class PageGuard {
     if (first !== null) this.#places.add(digest(placeOf(first)));
   }
 
-  /** Records met, each (id, fingerprint) once however many pages repeat it. */
+  /** Records met by offset or number, each (id, fingerprint) once however many pages repeat it. */
   get distinct(): number {
     return this.#distinct;
   }
@@ -75,12 +75,16 @@ export class PageGuard {
     return facts.length >= this.#largest && facts.every((one) => one.isNamedByContent === true && isSame(one));
   }
 
-  /** Takes a page into account. A copy within one page is the vendor's own; one on a later page is a row that moved while we read. */
-  count({ total = 0, next }: Page, facts: readonly RecordFacts[]): void {
+  /**
+   * Takes a page into account, asked for by a place. A copy within one page is the vendor's own; one on a later page is a row that moved while we
+   * read. Behind a token or link none does, so that nothing of these is kept, however long the walk is.
+   */
+  count({ total = 0, next }: Page, facts: readonly RecordFacts[], asked: PageState | null = null): void {
     this.#mostTotal = Math.max(this.#mostTotal, total);
     // A first total of no more than its own page grows with each, whatever comes in.
     const isRunning = next !== null && total <= facts.length;
     if (total > 0) this.#totals = [this.#totals?.[0] ?? (isRunning ? Number.POSITIVE_INFINITY : total), total];
+    if (asked !== null && !isCounted(asked)) return;
     const fresh: number[] = [];
     for (const one of facts) {
       const pair = pairOf(one);

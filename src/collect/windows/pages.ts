@@ -77,7 +77,7 @@ async function* pageAfterPage(
       let left = page.records.length - taken + raws.length;
       for await (const facts of details?.add(context, raws, listed, signal) ?? [listed]) {
         left -= facts.length;
-        guard.count(page, facts);
+        guard.count(page, facts, next);
         if (window !== 'untimed' && next?.kind === 'offset')
           context.memory.longestWalk = Math.max(context.memory.longestWalk, guard.distinct);
         yield { page, facts, guard, isPart: left > 0 };
