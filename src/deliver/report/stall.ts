@@ -17,9 +17,9 @@ export class Stall {
     this.#movedAt = this.#clock.monotonic();
   }
 
-  /** Whole minutes without progress; undefined while that is shorter than what is configured. */
-  get minutes(): number | undefined {
+  /** How long there was no progress; undefined while that is shorter than what is configured. */
+  get ms(): number | undefined {
     const ms = this.#clock.monotonic() - this.#movedAt;
-    return ms < this.#afterMs ? undefined : Math.floor(ms / 60_000);
+    return ms < this.#afterMs ? undefined : ms;
   }
 }

@@ -45,11 +45,23 @@ function stateOf({ hold, lanes, endpoints, tally }: LoopContext, phase: Phase): 
   return tally.inFlight > 0 || lanes.openRecords() > 0 ? 'delivering' : 'idle';
 }
 
+/** What keeps the sink from working on this side of the receiver. */
+function ownTroubles({ tally, lanes }: LoopContext): string[] {
+  const { journalTrouble } = tally;
+  return [...lanes.troubles(), ...(journalTrouble === undefined ? [] : [`offsets cannot be written: ${journalTrouble}`])];
+}
+
 /** Why nothing moves, where no hold says it. */
-function stalled({ stall, hold, tally, lanes }: LoopContext): string[] {
-  const { minutes } = stall;
-  if (minutes === undefined || hold.note !== undefined || lanes.pending() === 0) return [];
-  return [`no progress for ${minutes} min: ${tally.lastError?.reason ?? 'the receiver gives no answer'}`];
+function stalled(context: LoopContext): string[] {
+  const { stall, hold, tally, lanes, clock } = context;
+  const { ms } = stall;
+  if (ms === undefined || hold.note !== undefined || lanes.pending() === 0) return [];
+  const own = ownTroubles(context);
+  if (own.length > 0) return own;
+  const { lastError } = tally;
+  // What went wrong before it stood still, and was over, is not why.
+  const reason = lastError !== undefined && lastError.at >= clock.now() - ms ? lastError.reason : 'the receiver gives no answer';
+  return [`no progress for ${formatDuration(ms)}: ${reason}`];
 }
 
 const longestUsualWaitMs = 60_000;
@@ -68,8 +80,8 @@ function unacknowledged({ tally, clock, hold }: LoopContext): string[] {
 const nearlyFull = 0.8;
 
 function warningsOf(context: LoopContext): string[] {
-  const { settings, lanes, endpoints, deadLetters, tally } = context;
-  const warnings = [...unacknowledged(context), ...lanes.troubles()];
+  const { settings, endpoints, deadLetters, tally } = context;
+  const warnings = [...unacknowledged(context), ...ownTroubles(context)];
   const states = endpoints.states();
   if (states.length > 1) {
     for (const { endpoint, failures } of states)
@@ -80,7 +92,6 @@ function warningsOf(context: LoopContext): string[] {
   if (tally.unlocated > 0)
     warnings.push(`the receiver took batches and says that it refused ${tally.unlocated} of their events, without telling which`);
   if (tally.warning !== undefined) warnings.push(`the receiver warns: ${tally.warning}`);
-  if (tally.journalTrouble !== undefined) warnings.push(`offsets cannot be written: ${tally.journalTrouble}`);
   return warnings;
 }
 
@@ -114,7 +125,7 @@ export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
     classes: { ...tally.classes },
     ...(Object.keys(counters).length === 0 ? {} : { counters }),
     endpoints: endpoints.states(),
-    warnings: [...errors, ...warningsOf(context)],
+    warnings: [...new Set([...errors, ...warningsOf(context)])],
     ...(errors.length === 0 ? {} : { errors }),
   };
 }

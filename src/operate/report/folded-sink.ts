@@ -41,14 +41,29 @@ function worst(all: readonly SinkStatus[]): SinkStatus['state'] {
   return states.find((state) => all.some((one) => one.state === state)) ?? 'idle';
 }
 
+/** A sink as one replica has it. */
+export type AtReplica = SinkStatus & { readonly replica: string };
+
+/** Each text once; what only some of the replicas say is said of them: the sink of another may take its events meanwhile. */
+function warningsOf(live: readonly AtReplica[]): { readonly warnings: string[]; readonly errors: string[] } {
+  const told = new Map<string, string>();
+  for (const text of live.flatMap(({ warnings }) => warnings)) {
+    const sayers = live.filter(({ warnings }) => warnings.includes(text));
+    told.set(text, sayers.length === live.length ? text : `${text} (at ${sayers.map(({ replica }) => replica).join(', ')})`);
+  }
+  const isError = ([text]: readonly [string, string]): boolean => live.some(({ errors = [] }) => errors.includes(text));
+  return { warnings: [...told.values()], errors: [...told].filter(isError).map(([, shown]) => shown) };
+}
+
 const latest = (times: readonly (number | undefined)[]): number | undefined =>
   times.reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a), undefined);
 
 /** One sink over the loops that all replicas have of it; counts are the ledger's. */
-export function folded(stored: SinkStatus, live: readonly SinkStatus[]): SinkStatus {
+export function folded(stored: SinkStatus, live: readonly AtReplica[]): SinkStatus {
   if (live.length === 0) return stored;
   const hold = live.find((one) => one.hold !== undefined)?.hold;
   const error = live.flatMap(({ last_error }) => last_error ?? []).sort((a, b) => b.at - a.at)[0];
+  const { warnings, errors } = warningsOf(live);
   const taken = latest(live.map(({ last_acknowledged }) => last_acknowledged));
   return {
     ...stored,
@@ -63,15 +78,16 @@ export function folded(stored: SinkStatus, live: readonly SinkStatus[]): SinkSta
     classes: summed(live.map(({ classes }) => classes)),
     ...unlessEmpty('counters', summed(live.map(({ counters }) => counters))),
     endpoints: worstOfEach(live.flatMap(({ endpoints }) => endpoints)),
-    warnings: [...new Set(live.flatMap(({ warnings }) => warnings))],
-    ...unlessEmpty('errors', [...new Set(live.flatMap(({ errors = [] }) => errors))]),
+    warnings,
+    ...unlessEmpty('errors', errors),
   };
 }
 
 /** A sink that the asked file does not name, as those say that have it. */
-export function foreign(live: readonly SinkStatus[], { sinks }: LedgerReport): SinkStatus[] {
-  const [first] = live;
-  if (first === undefined) return [];
+export function foreign(live: readonly AtReplica[], { sinks }: LedgerReport): SinkStatus[] {
+  const [one] = live;
+  if (one === undefined) return [];
+  const { replica: _at, ...first } = one;
   const { pending = 0, dead_lettered = 0, acknowledged = 0, unconfirmed = 0 } = sinks[first.name] ?? {};
   const lag = Math.max(...live.map(({ lag_seconds }) => lag_seconds));
   return [folded({ ...first, lag_seconds: lag, pending, dead_letters: dead_lettered, acknowledged, unconfirmed }, live)];

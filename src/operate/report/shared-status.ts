@@ -7,7 +7,7 @@ import type { Config } from '../../config/config.ts';
 import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { Journal, MissingReplica, Replica, ServerState } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { folded, foreign } from './folded-sink.ts';
+import { type AtReplica, folded, foreign } from './folded-sink.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 import { type Problem, problemsOf, type ReplicaStatus, type StatusReport } from './status.ts';
 import { storedReport } from './stored-status.ts';
@@ -95,6 +95,10 @@ function namedSinks(replicas: readonly Replica[], missing: readonly MissingRepli
   return new Set([...living, ...missing.flatMap(({ sinks }) => sinks)]);
 }
 
+const sinksAt = (replica = '', { sinks }: ReplicaReport): AtReplica[] => sinks.map((one) => ({ ...one, replica }));
+
+const ofSink = (live: readonly AtReplica[], sink: string): AtReplica[] => live.filter(({ name }) => name === sink);
+
 /** What a replica that is asked knows itself. */
 interface Known {
   readonly ledger: LedgerReport;
@@ -113,15 +117,15 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
     ),
   );
   const stored = await storedReport(config, journal, seams, ledger, told);
-  const liveOf = (sink: string) => reports.flatMap((report) => report.sinks.filter(({ name }) => name === sink));
-  const sinks = stored.sinks.map((one) => folded(one, liveOf(one.name)));
+  const live = reports.flatMap((report, index) => sinksAt(replicas[index]?.name, report));
+  const sinks = stored.sinks.map((one) => folded(one, ofSink(live, one.name)));
   // What only others are configured with is a part of the whole as well.
   const known = { sources: new Set(stored.sources.map(({ name }) => name)), sinks: new Set(sinks.map(({ name }) => name)) };
   const others = {
     sources: [...told.values()].filter(({ name }) => !known.sources.has(name)),
-    sinks: [...new Set(reports.flatMap((report) => report.sinks.map(({ name }) => name)))]
+    sinks: [...new Set(live.map(({ name }) => name))]
       .filter((name) => !known.sinks.has(name))
-      .flatMap((name) => foreign(liveOf(name), ledger)),
+      .flatMap((name) => foreign(ofSink(live, name), ledger)),
   };
   // On a full disk no word may get through: who is asked knows it from its own.
   const refusal = stored.journal.server?.refusal ?? reports.find((told) => told.refusal !== undefined)?.refusal;
@@ -132,18 +136,17 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
     orphan_sinks: stored.orphan_sinks.filter((name) => !named.has(name)),
     running: replicas.length > 0,
     version: replicas[0]?.version ?? stored.version,
-    journal: {
-      ...stored.journal,
-      server: { answers: true, refusal },
-    },
+    journal: { ...stored.journal, server: { answers: true, refusal } },
     sources: [...stored.sources, ...others.sources],
     sinks: [...sinks, ...others.sinks],
     replicas: replicas.map(shownReplica),
     missing_replicas: missing.map(({ name, lastSeen }) => ({ name, last_seen: lastSeen })),
   };
   const problems = replicas.length === 0 ? [] : replicaProblems(replicas, stored.sources);
-  const absent = missing.map((one) => missingProblem(one, report.at));
-  return { ...report, problems: [...problemsOf(report, ledger), ...absent, ...problems] };
+  return {
+    ...report,
+    problems: [...problemsOf(report, ledger), ...missing.map((one) => missingProblem(one, report.at)), ...problems],
+  };
 }
 
 /** Counts of the ledger, which go on where another replica takes the source over. */

@@ -134,6 +134,8 @@ function retryFacts(status: SinkStatus, now: number): string {
   return `${since}${pendingFacts(status)}`;
 }
 
+const receiverFix = 'see that the receiver runs and can be reached: "penstock check" asks it; delivery goes on by itself';
+
 /** The journal keeps what waits for a sink, whether it runs or not. */
 function disabledProblems({ name, state, pending }: SinkStatus): Problem[] {
   if (state !== 'disabled' || pending === 0) return [];
@@ -145,9 +147,10 @@ function disabledProblems({ name, state, pending }: SinkStatus): Problem[] {
 function sinkProblems(status: SinkStatus, now: number): Problem[] {
   const where = `sink ${status.name}`;
   const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now, pendingFacts(status))];
+  const errors = new Set(status.errors);
   const retrying: Problem[] =
-    status.state === 'retrying' && status.last_error !== undefined
-      ? [{ level: 'warning', where, what: `retrying: ${status.last_error.reason}${retryFacts(status, now)}` }]
+    status.state === 'retrying' && status.last_error !== undefined && errors.size === 0
+      ? [{ level: 'warning', where, what: `retrying: ${status.last_error.reason}${retryFacts(status, now)}`, fix: receiverFix }]
       : [];
   const letters: Problem[] =
     status.dead_letters > 0
@@ -160,8 +163,11 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
           },
         ]
       : [];
-  const errors = new Set(status.errors);
-  const watched = status.warnings.map((what): Problem => ({ level: errors.has(what) ? 'error' : 'warning', where, what }));
+  const watched = status.warnings.map((what): Problem => {
+    if (!errors.has(what)) return { level: 'warning', where, what };
+    const isReceiver = what.startsWith('no progress');
+    return { level: 'error', where, what: `${what}${retryFacts(status, now)}`, ...(isReceiver && { fix: receiverFix }) };
+  });
   return [...held, ...retrying, ...letters, ...watched];
 }
 

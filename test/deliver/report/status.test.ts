@@ -79,8 +79,34 @@ it('says that a sink makes no progress, and why', async () => {
   await clock.advance(100_000);
 
   const { warnings, errors } = loop.status();
-  const text = 'no progress for 3 min: answered 503';
+  const text = 'no progress for 3m 20s: answered 503';
   expect({ before, warnings, errors }).toEqual({ before: [], warnings: [text], errors: [text] });
+  await clock.until(loop.stop(0));
+});
+
+it('blames no error that was over, and not the receiver for what the journal does not take', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const answers: Verdicts[] = [{ all: { kind: 'retry', reason: 'answered 503' } }];
+  const silent = new Promise<never>(() => undefined);
+  const { loop, clock } = setUp({
+    journal,
+    settings: { stalledAfterMs: 120_000 },
+    answer: ({ events }) => (events[0]?.uid === 'f0' ? { pending: silent } : (answers.shift() ?? accepted)),
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+  await clock.advance(3_600_000);
+
+  journal.put(live, records('f', 1));
+  await clock.advance(150_000);
+  const unanswered = loop.status().errors;
+  journal.failing.settle = () => new Error('the disk is full');
+  journal.put({ kind: 'live', source: 'other' }, records('g', 1));
+  await clock.advance(150_000);
+
+  expect(unanswered).toEqual(['no progress for 2m 30s: the receiver gives no answer']);
+  expect(loop.status().errors).toEqual([expect.stringContaining('offsets cannot be written: the disk is full')]);
   await clock.until(loop.stop(0));
 });
 

@@ -167,6 +167,26 @@ it('adds up what each replica counted of a sink, and says what is wrong with its
   );
 });
 
+it('says at which replica a sink stands still, where it goes on at another', async () => {
+  const warning = 'the receiver warns: slow down';
+  const text = 'no progress for 12m: answered 503';
+  const extra = { ...quietSink, name: 'extra', last_acknowledged: now - 60_000 };
+
+  const { sinks, problems } = await shown([
+    replica('one', {}, [], [{ ...extra, warnings: [text, warning], errors: [text] }]),
+    replica('two', {}, [], [{ ...extra, warnings: [warning] }]),
+  ]);
+
+  expect(sinks[0]).toMatchObject({ warnings: [`${text} (at one)`, warning], errors: [`${text} (at one)`] });
+  expect(sinks[0]).not.toHaveProperty('replica');
+  expect(problems).toContainEqual({
+    level: 'error',
+    where: 'sink extra',
+    what: `${text} (at one); it last took an event 1m ago; 3 events wait in the journal`,
+    fix: 'see that the receiver runs and can be reached: "penstock check" asks it; delivery goes on by itself',
+  });
+});
+
 it.each([
   { before: { since: 1_000, lastSeen: 9_000 }, said: 1 },
   // It was killed, and is not forgotten yet.

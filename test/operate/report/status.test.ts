@@ -176,6 +176,8 @@ it.each([
 const hour = 3_600_000;
 const [night, day] = [{ ...report, at: 100 * hour }, 86_400];
 
+const receiver = 'see that the receiver runs and can be reached: "penstock check" asks it; delivery goes on by itself';
+
 it('says of a source that fails or is on hold since when it does, and how long the vendor keeps what it has not read', () => {
   const behind = { ...source, last_success: 97 * hour, cursor: 96 * hour, retention_seconds: 7 * day };
   const last_error = { at: 100 * hour, code: 'PEN_HTTP_UNREACHABLE', message: 'no connection' };
@@ -201,24 +203,27 @@ it('says of a sink that takes nothing since when, and what waits for it', () => 
     { ...retrying, name: 'c', pending: 0, last_acknowledged: undefined },
   ] as unknown as StatusReport['sinks'];
 
-  const said = problemsOf({ ...night, sinks }, ledger).map(({ what }) => what);
+  const problems = problemsOf({ ...night, sinks }, ledger);
 
-  expect(said).toEqual([
+  expect(problems.map(({ what }) => what)).toEqual([
     'on hold for 2h: answered 403; 840 events wait in the journal',
     'retrying: answered 503; it last took an event 3h ago; 1 event waits in the journal',
     'retrying: answered 503; it has taken nothing yet',
   ]);
+  expect(problems.map(({ fix }) => fix)).toEqual(['renew it', receiver, receiver]);
 });
 
-it('calls it an error that a sink stands still for as long as stalled_after', () => {
-  const text = 'no progress for 12 min: answered 503';
-  const still = { ...quietSink, warnings: [text, 'the receiver warns: slow down'], errors: [text] };
+it('calls it an error, once, that a sink stands still for as long as stalled_after, and says what to look at', () => {
+  const text = 'no progress for 12m: answered 503';
+  const last_error = { at: 100 * hour, reason: 'answered 503' } as NonNullable<StatusReport['sinks'][number]['last_error']>;
+  const warnings = [text, 'the receiver warns: slow down'];
+  const still = { ...quietSink, state: 'retrying', last_error, pending: 2, warnings, errors: [text] };
 
   const said = problemsOf({ ...night, sinks: [still] as StatusReport['sinks'] }, ledger);
 
-  expect(said.map(({ level, what }) => [level, what])).toEqual([
-    ['error', text],
-    ['warning', 'the receiver warns: slow down'],
+  expect(said.map(({ level, what, fix }) => [level, what, fix])).toEqual([
+    ['error', `${text}; it has taken nothing yet; 2 events wait in the journal`, receiver],
+    ['warning', 'the receiver warns: slow down', undefined],
   ]);
 });
 
