@@ -1,6 +1,6 @@
 // How far long work got, how fast it goes and how long it will take.
 import { isObject, type Json } from '../base/json.ts';
-import { formatDuration } from '../base/quantity.ts';
+import { counted, formatDuration } from '../base/quantity.ts';
 import type { Job } from '../journal/journal.ts';
 import type { Output } from './output.ts';
 
@@ -30,8 +30,8 @@ export function stageOf({ kind, progress, state }: Told): Stage {
   const said = isOver ? `${records.count} records` : `${records.count} records so far`;
   if (typeof done === 'number' && typeof total === 'number') {
     // Which of the stored events a replay sends is known only where they are read.
-    const counted = kind === 'replay' ? 'stored events looked through' : 'events';
-    const text = `${done} of ${total} ${counted}${deletedIn(progress)}`;
+    const what = kind === 'replay' ? 'stored events looked through' : 'events';
+    const text = `${done} of ${total} ${what}${isOver ? '' : waitIn(progress)}${deletedIn(progress)}`;
     return { text, part: total === 0 ? 1 : bounded(done / total), count: done, unit: 'events' };
   }
   if (typeof files === 'number') {
@@ -41,6 +41,13 @@ export function stageOf({ kind, progress, state }: Told): Stage {
   if (typeof at !== 'number') return { text: Object.keys(progress).length === 0 ? 'done' : JSON.stringify(progress), ...records };
   const part = typeof from === 'number' && typeof to === 'number' && to > from ? bounded((at - from) / (to - from)) : undefined;
   return { text: `up to ${new Date(at).toISOString()}, ${said}`, part, ...records };
+}
+
+/** What a replay waits for. */
+function waitIn({ sink, ahead }: { readonly [name: string]: Json }): string {
+  if (sink === 'hold') return '; the sink is on hold';
+  if (sink === 'retrying') return '; the sink takes nothing at the moment';
+  return typeof ahead === 'number' ? `; ${counted(ahead, 'newer event goes', 'newer events go')} first` : '';
 }
 
 /** What a replay says of events that it could not send, because the journal does not have them any more. */

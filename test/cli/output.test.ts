@@ -77,6 +77,10 @@ it.each([
   [{ at: 1_795_168_800_000, fetched: 75, new: 70, duplicate: 5 }, 'up to 2026-11-20T10:00:00.000Z, 75 records so far'],
   [{ done: 3, total: 9 }, '3 of 9 events'],
   [{ done: 3, total: 9 }, '3 of 9 stored events looked through', 'replay'],
+  [{ done: 0, total: 9, ahead: 1 }, '0 of 9 stored events looked through; 1 newer event goes first', 'replay'],
+  [{ done: 0, total: 9, ahead: 40 }, '0 of 9 stored events looked through; 40 newer events go first', 'replay'],
+  [{ done: 0, total: 9, ahead: 40, sink: 'hold' }, '0 of 9 stored events looked through; the sink is on hold', 'replay'],
+  [{ done: 0, total: 9, sink: 'retrying' }, '0 of 9 events; the sink takes nothing at the moment', 'retry_dead_letters'],
   [
     { done: 3, total: 3, deleted: 9, since: 1_795_168_800_000 },
     '3 of 3 stored events looked through; the journal has only what was received since 2026-11-20T10:00:00.000Z: 9 older events were deleted (journal.keep), "penstock backfill" asks the vendor for them',

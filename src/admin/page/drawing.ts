@@ -180,10 +180,12 @@ function progressCell({ id, kind, state, progress, started, error }) {
   const { done, total, fetched } = progress ?? {};
   const parts = [total > 0 ? count(done) + ' of ' + (kind === 'replay' ? plural(total, 'stored event', 'stored events') + ' looked through' : plural(total, 'event', 'events')) : '', fetched > 0 ? plural(fetched, 'record', 'records') : ''];
   const spent = (lastAt - started) / 1000;
+  const { sink, ahead } = progress ?? {};
+  const waits = sink === 'hold' ? 'the sink is on hold' : sink === 'retrying' ? 'the sink takes nothing at the moment' : ahead > 0 ? plural(ahead, 'newer event goes', 'newer events go') + ' first' : '';
   const left = state === 'running' && share > 0.02 && spent > 5 ? 'about ' + duration((spent * (1 - share)) / share) + ' left' : '';
   const text = parts.filter((part) => part !== '').join(', ');
   if (state !== 'running' || share === undefined) return { text: text === '' ? '-' : text };
-  return { text: Math.round(share * 100) + ' %' + (text === '' ? '' : ', ' + text), small: left, bar: { share, mood: '', of: 'job ' + id } };
+  return { text: Math.round(share * 100) + ' %' + (text === '' ? '' : ', ' + text), small: [left, waits].filter((part) => part !== '').join('; '), bar: { share, mood: '', of: 'job ' + id } };
 }
 
 function drawJobs({ jobs, at }) {

@@ -119,6 +119,22 @@ async function deletedOf(journal: Journal, { source, from }: ReplayArguments): P
   return { deleted, ...(since.length > 0 && { since: Math.max(...since) }) };
 }
 
+/** Why a replay may stand still for long; empty where nothing is before it. */
+interface Ahead {
+  /** The sink takes nothing at the moment. */
+  readonly sink?: 'hold' | 'retrying';
+  /** Events that wait for the sink and, for the most part, go first. */
+  readonly ahead?: number;
+}
+
+function aheadOf(runtime: Runtime, sink: string, remaining: number): Ahead {
+  const status = runtime.sinks.get(sink)?.loop.status();
+  if (status === undefined) return {};
+  const { state, pending } = status;
+  const ahead = Math.max(0, pending - remaining);
+  return { ...((state === 'hold' || state === 'retrying') && { sink: state }), ...(ahead > 0 && { ahead }) };
+}
+
 /** Opens the job's lane, unless an earlier run did, and waits until the sink has settled everything in it. */
 async function drain(
   runtime: Runtime,
@@ -135,7 +151,7 @@ async function drain(
     signal.throwIfAborted();
     const pending = await runtime.journal.replayPending(job.id);
     if (pending === 0) break;
-    report({ done: total - pending, total });
+    report({ done: total - pending, total, ...aheadOf(runtime, sink, pending) });
     ms = pending === before ? Math.min(1.2 * ms, lookEveryMs.most) : lookEveryMs.first;
     before = pending;
     await sleep(runtime.seams.clock, ms, signal);

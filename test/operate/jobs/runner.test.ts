@@ -23,6 +23,9 @@ const letter = {
   last: 20,
 };
 
+/** A sink with nothing of its own to do. */
+const quiet = { loop: { status: () => ({ state: 'idle', pending: 0 }) } };
+
 const statesOf = (jobs: readonly Job[]): string[] => jobs.map(({ state }) => state);
 
 it('lets retries of one sink wait for each other, and not those of other sinks', async () => {
@@ -37,7 +40,7 @@ it('lets retries of one sink wait for each other, and not those of other sinks',
     await journal.settle(name, open.lane, (open.offset + open.pending) as Position, letters, {});
   }
   for (const name of ['a', 'a', 'b']) await journal.insertJob('retry_dead_letters', { sink: name, code: '7' });
-  const sinks = new Map(['a', 'b'].map((name) => [name, {}]));
+  const sinks = new Map(['a', 'b'].map((name) => [name, quiet]));
   const runtime = { journal, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
   await using _runner = new JobRunner(runtime);
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['running', 'queued', 'running']);
@@ -78,7 +81,7 @@ it.each([
   const ofT = [{ ...letter, source: 't', record: other, action: 'login' }];
   await journal.settle('a', { kind: 'live', source: 't' }, 1 as Position, ofT, {});
   await journal.insertJob('retry_dead_letters', { sink: 'a', ...filter });
-  const runtime = { journal, sinks: new Map([['a', {}]]), seams: systemSeams(), log: silentLog() } as unknown as Runtime;
+  const runtime = { journal, sinks: new Map([['a', quiet]]), seams: systemSeams(), log: silentLog() } as unknown as Runtime;
   await using _runner = new JobRunner(runtime);
 
   await expect.poll(async () => (await journal.jobs())[0]?.progress).toEqual({ done: 0, total: letters.length });
@@ -104,12 +107,28 @@ it.each([
   ];
   await journal.insertJob('replay', { sink: 'a', from: 0, to: 1000, ...args });
   const asked = { ...journal, stored: () => Promise.resolve(stored) };
-  const sinks = new Map([['a', {}]]);
+  const sinks = new Map([['a', quiet]]);
   await using _runner = new JobRunner({ journal: asked, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime);
 
   await expect.poll(async () => (await journal.jobs())[0]?.state).toBe('done');
 
   expect((await journal.jobs())[0]?.progress).toEqual({ done: 0, total: 0, ...said });
+});
+
+it.each([
+  { status: { state: 'delivering', pending: 45 }, said: { ahead: 42 } },
+  { status: { state: 'hold', pending: 3 }, said: { sink: 'hold' } },
+  { status: { state: 'retrying', pending: 5 }, said: { sink: 'retrying', ahead: 2 } },
+  { status: { state: 'idle', pending: 1 }, said: {} },
+])('says what a replay waits for: $said', async ({ status, said }) => {
+  await using journal = await temporaryJournal();
+  await journal.register([source('s')], [sink('a')]);
+  await journal.append(commitOf('s', someRecords(3)));
+  await journal.insertJob('replay', { sink: 'a', from: 0, to: 9_999_999_999_999 });
+  const sinks = new Map([['a', { loop: { status: () => status } }]]);
+  await using _runner = new JobRunner({ journal, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime);
+
+  await expect.poll(async () => (await journal.jobs())[0]?.progress).toEqual({ done: 0, total: 3, ...said });
 });
 
 it('ends the hold of a source or of a sink, and fails with the known names where there is none', async () => {
@@ -161,7 +180,7 @@ it('interrupts the jobs that are meant, starts none meanwhile, and resumes them 
   await journal.register([source('s')], [sink('a'), sink('b')]);
   await journal.append(commitOf('s', someRecords(1)));
   for (const name of ['a', 'b']) await journal.insertJob('replay', { sink: name, from: 0, to: 9_999_999_999_999 });
-  const sinks = new Map(['a', 'b'].map((name) => [name, {}]));
+  const sinks = new Map(['a', 'b'].map((name) => [name, quiet]));
   let looks = 0;
   const jobs: typeof journal.jobs = (filter) => {
     looks += 1;
