@@ -27,7 +27,7 @@ export function stageOf({ kind, progress, state }: Told): Stage {
   const records = { count: number(fetched), unit: 'records' };
   // A job that waits or runs has more to come, and one whose state is not known is watched.
   const isOver = state === 'done' || state === 'failed' || state === 'cancelled';
-  const said = isOver ? `${records.count} records` : `${records.count} records so far`;
+  const said = `${counted(records.count, 'record')}${isOver ? '' : ' so far'}`;
   if (typeof done === 'number' && typeof total === 'number') {
     // Which of the stored events a replay sends is known only where they are read.
     const what = kind === 'replay' ? 'stored events looked through' : 'events';

@@ -1,6 +1,6 @@
 import { deadline } from '../base/clock.ts';
 import { asPenstockError, consequenceOf } from '../base/errors.ts';
-import { formatDuration } from '../base/quantity.ts';
+import { counted, formatDuration } from '../base/quantity.ts';
 import { Budgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type {
@@ -106,12 +106,12 @@ function describeSample({ count, more, isUnpaged, newest, backMs }: Sample, now:
   if (count === 0) return `answers; no events ${span}`;
   const age = newest === undefined ? '' : `, the newest ${formatDuration(now - newest)} ago`;
   const unpaged = isUnpaged ? '; the page is full and names no next one: see that read.page of the connector leads to it' : '';
-  return `answers; ${count}${more ? ' or more' : ''} events ${span}${age}${unpaged}`;
+  return `answers; ${more ? `${count} or more events` : counted(count, 'event')} ${span}${age}${unpaged}`;
 }
 
 async function describeFiles(reader: DirectoryReader, signal: AbortSignal): Promise<string[]> {
   const { files, skipped } = await reader.list(signal);
-  return [`${files.length} files to read`, ...skipped.map(({ path, reason }) => `${path} is skipped: ${reason}`)];
+  return [`${counted(files.length, 'file')} to read`, ...skipped.map(({ path, reason }) => `${path} is skipped: ${reason}`)];
 }
 
 type Outcome = Pick<Finding, 'ok' | 'findings' | 'fix'>;

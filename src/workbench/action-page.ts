@@ -1,3 +1,4 @@
+import { counted } from '../base/quantity.ts';
 import type { Files } from '../base/seams.ts';
 import { type KnownAction, type KnownTable, knownTableOf } from './known-actions.ts';
 
@@ -18,7 +19,7 @@ function pageOf(name: string, { table, connectors, metadata, actions }: KnownTab
 
 <!-- Written by: penstock actions ${name} --markdown -->
 
-${product.name} by ${product.vendor_name}; ${actions.length} actions.${shared}
+${product.name} by ${product.vendor_name}; ${counted(actions.length, 'action')}.${shared}
 
 | to find | in format | search |
 |---|---|---|

@@ -65,7 +65,7 @@ describe('records that are lists of values', () => {
     ]);
     expect(await faultOf(openVendor(vendorConnector(told), () => ({ body: { meta, rows: [['a'], ['b']] } })))).toMatchObject({
       code: 'PEN_SOURCE_BAD_REPLY',
-      message: 'the rows of the reply have 1 values, but 3 names',
+      message: 'the rows of the reply have 1 value, but 3 names',
     });
   });
 

@@ -65,7 +65,7 @@ it('names a page whose bytes were changed, loses exactly that page, and balances
       { source: 's', lane: 'live', sink: 'a', records: 100 },
       { source: 's', lane: 'live', sink: 'b', records: 100 },
     ],
-    notes: ['1 pages could not be read', expect.stringContaining('penstock verify s --from 1970-01-01T00:00:00.000Z --to')],
+    notes: ['1 page could not be read', expect.stringContaining('penstock verify s --from 1970-01-01T00:00:00.000Z --to')],
   });
   expect(await pendingOf(journal, 'b')).toEqual(uidsOf([0, 1, 2, 3, 5, 6, 7, 8, 9]));
   expect(await pendingOf(journal, 'a')).toEqual(uidsOf([2, 3, 5, 6, 7, 8, 9]).slice(50));

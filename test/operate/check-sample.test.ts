@@ -90,7 +90,7 @@ it.each([
 it('asks for less where the vendor takes no longer span', async () => {
   const { findings, asked } = await checked({ kind: 'none' }, 3);
 
-  expect([findings, asked.length]).toEqual([[true, 'answers; 1 events in the last 1h, the newest 1m ago'], 3]);
+  expect([findings, asked.length]).toEqual([[true, 'answers; 1 event in the last 1h, the newest 1m ago'], 3]);
 });
 
 it('says that a full page leads to no other', async () => {

@@ -183,6 +183,19 @@ it('asks for no more pages than it may, and then saves nothing', async () => {
   expect(await readdir(join(dir, 'own/harbor'))).not.toContain('tests');
 });
 
+it('saves nothing of a range without records, which would prove nothing', async () => {
+  const { url, asked } = await vendor(() => ({ body: '{"items":[]}' }));
+  const { dir, args } = await configured(url, '{ kind: token, token: next_token, size: 2 }');
+
+  const { code, err } = await penstock([...args, '--from', '2026-01-05T10:00:00Z', '--to', '2026-01-05T10:10:00Z']);
+
+  expect([code, asked.length]).toEqual([1, 1]);
+  expect(err).toContain(
+    'source acme, 2026-01-05T10:00:00.000Z to 2026-01-05T10:10:00.000Z: the vendor has no records in the range; nothing was saved\n  fix: take a range',
+  );
+  expect(await readdir(join(dir, 'own/harbor'))).not.toContain('tests');
+});
+
 it('records replies of a value a line, and refuses what it cannot clear of secrets', async () => {
   const lines = await vendor((url) => ({ body: `${JSON.stringify(row(url, 'a'))}\n${JSON.stringify(row(url, 'b'))}\n` }));
   const table = await vendor((url) => ({ body: `uid,at,verb\na,${url.searchParams.get('from')},opened\n` }));

@@ -16,7 +16,7 @@ function helpFor({ kind, names, what, where }) {
   if (kind === undefined) return [];
   const paths = (verb) => names.slice(0, 200).map((name) => path(kind + 's', name, verb));
   const about = names.length < 2 ? where : names.length + ' ' + kind + 's';
-  if (/dead letters/.test(what) && kind === 'sink') return [{ label: 'Send dead letters again', about, paths: paths('retry') }];
+  if (/dead letter/.test(what) && kind === 'sink') return [{ label: 'Send dead letters again', about, paths: paths('retry') }];
   if (kind === 'source') return [{ label: 'Try again now', about, paths: paths('poll') }];
   return /on hold/.test(what) ? [{ label: 'Try again now', about, paths: paths('release') }] : [];
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
 import { silentLog } from '../../base/log.ts';
+import { counted } from '../../base/quantity.ts';
 import type { Config } from '../../config/index.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
@@ -44,7 +45,8 @@ export async function runJob(kind: JobKind, args: unknown, options: JobOptions, 
     const { job, by, pending } = await submitJob({ file: options.config, seams }, request);
     output.progressDone();
     output.line(`${kind} done by ${by === 'daemon' ? 'the running daemon' : 'this command'}: ${describeProgress(job)}`);
-    if (pending > 0) output.note(`${pending} events are not delivered yet; the next run delivers them`);
+    if (pending > 0)
+      output.note(`${counted(pending, 'event is', 'events are')} not delivered yet; the next run delivers what waits`);
     context.exit(pending > 0 ? 1 : 0);
   } catch (error) {
     if (!signals.stop.aborted) throw error;

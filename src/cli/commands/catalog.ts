@@ -1,5 +1,6 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { snakeKeys } from '../../base/json.ts';
+import { counted } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import { type Format, formats } from '../../event/event.ts';
 import { type Droppable, droppable } from '../../event/index.ts';
@@ -69,7 +70,9 @@ function showActions({ connector, actions }: ActionList, { output }: CommandCont
     ['action', 'what happened', 'class', 'activity', 'severity', 'risk'],
     actions.map(({ key, title, className, activity, severity, risk }) => [key, title, className, activity, severity, risk]),
   );
-  output.line(`${actions.length} actions of ${connector}; one that is not listed arrives as Base Event with the vendor's name`);
+  output.line(
+    `${counted(actions.length, 'action')} of ${connector}; one that is not listed arrives as Base Event with the vendor's name`,
+  );
 }
 
 // Records are a vendor's words: nothing in them may break the comment or steer the terminal.
@@ -80,12 +83,12 @@ function showUnknown({ actions, others }: UnknownActionsReport, { output }: Comm
   const time = (at: number): string => new Date(at).toISOString();
   for (const { action, connector, count, first, last, sources, sample, row } of actions) {
     output.line(
-      `# ${connector}: ${plain(JSON.stringify(action))} arrived ${count} times, first ${time(first)}, last ${time(last)}, from ${sources.join(', ')}`,
+      `# ${connector}: ${plain(JSON.stringify(action))} arrived ${counted(count, 'time')}, first ${time(first)}, last ${time(last)}, from ${sources.join(', ')}`,
     );
     if (sample !== undefined) output.line(`# for example ${plain(sample)}`);
     output.line(row);
   }
-  if (others > 0) output.note(`${others} more records with other unknown actions; add rows for some of these first`);
+  if (others > 0) output.note(`${counted(others, 'more record')} with other unknown actions; add rows for some of these first`);
   if (actions.length === 0) output.note('every action that arrived has a row');
   else
     output.note(
@@ -133,11 +136,17 @@ async function sample(connector: string, options: SampleOptions, context: Comman
   for (const line of lines) output.line(line);
   if (drop.length > 0) {
     const percent = Math.round((100 * (wholeBytes - bytes)) / wholeBytes);
-    output.note(`${lines.length} events: ${wholeBytes} bytes, ${bytes} without ${drop.join(', ')} (${percent} % less)`);
+    output.note(
+      `${counted(lines.length, 'event')}: ${wholeBytes} bytes, ${bytes} without ${drop.join(', ')} (${percent} % less)`,
+    );
   }
   if (!validate) return;
   for (const fault of faults) output.note(fault);
-  output.note(faults.length === 0 ? `${lines.length} events are valid by OCSF 1.8.0` : `${faults.length} faults`);
+  output.note(
+    faults.length === 0
+      ? `${counted(lines.length, 'event is', 'events are')} valid by OCSF 1.8.0`
+      : counted(faults.length, 'fault'),
+  );
   exit(faults.length === 0 ? 0 : 1);
 }
 

@@ -1,6 +1,7 @@
 import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
+import { counted } from '../../base/quantity.ts';
 import type { SourceConfig } from '../../config/config.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configuredSource } from '../../runtime/runtime.ts';
@@ -32,7 +33,7 @@ async function test(folder: string, { update, case: only, json }: TestOptions, c
     output.json(report);
     return;
   }
-  output.line(`connector ${report.connector}: ${report.actions} actions, ${report.folder}`);
+  output.line(`connector ${report.connector}: ${counted(report.actions, 'action')}, ${report.folder}`);
   for (const one of report.cases) showCase(one, context);
   if (report.cases.every(({ name }) => name === 'samples'))
     output.note(`no recorded case: save a vendor's answer as ${folder}/tests/first/page-1.json (see docs/connectors.md)`);
@@ -72,7 +73,7 @@ function rangeOf({ window }: SourceConfig, options: RecordOptions, now: number):
   const to = Math.floor(Math.min(options.to ?? now, now - window.settleMs) / second) * second;
   const from = Math.floor((options.from ?? to - Math.min(recordedMs, window.maxMs)) / second) * second;
   if (to - from <= window.maxMs && from <= to) return { from, to };
-  const longest = `${Math.round(window.maxMs / 60_000)} minutes`;
+  const longest = counted(Math.round(window.maxMs / 60_000), 'minute');
   throw new PenstockError(
     'PEN_USAGE',
     `the vendor is asked for at most ${longest} at a time, up to ${new Date(now - window.settleMs).toISOString()}`,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { sleep } from '../../base/clock.ts';
 import { openLog } from '../../base/log.ts';
+import { counted } from '../../base/quantity.ts';
 import { seededRandom } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { Daemon } from '../../daemon/daemon.ts';
@@ -64,7 +65,10 @@ const padded = (label: string, value: string): string => `  ${label.padEnd(22)} 
 async function summaryOf(daemon: Daemon): Promise<string> {
   const { sources, sinks } = await daemon.status();
   const perSource = sources.map(({ name, records }) =>
-    padded(name, `${records.new} events, ${records.duplicate} duplicates filtered, ${records.unreadable} unreadable`),
+    padded(
+      name,
+      `${counted(records.new, 'event')}, ${counted(records.duplicate, 'duplicate')} filtered, ${records.unreadable} unreadable`,
+    ),
   );
   const classes = new Map<string, number>();
   const unknown = new Map<string, number>();

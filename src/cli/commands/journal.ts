@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
-import { formatSize } from '../../base/quantity.ts';
+import { counted, formatSize } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { PostgresEngine } from '../../journal/contract/open.ts';
 import { backupJournal, checkJournal, repairJournal } from '../../journal/index.ts';
@@ -52,7 +52,7 @@ async function check({ config, json }: Options, context: CommandContext): Promis
     output.json(found);
     return;
   }
-  output.line(`${found.path}: ${found.pages} pages, ${found.records} records, ${formatSize(found.bytes)}`);
+  output.line(`${found.path}: ${counted(found.pages, 'page')}, ${counted(found.records, 'record')}, ${formatSize(found.bytes)}`);
   for (const problem of found.problems) output.line(output.color.red(problem));
   if (found.problems.length === 0) output.line(output.color.green('Nothing is damaged.'));
   else if (found.path.endsWith('.db')) output.line('fix: stop the daemon, then run "penstock journal repair"');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../../base/quantity.ts';
 import { sinkCounters, sourceCounters } from '../../journal/counts.ts';
 import { givenUpLines, summarise } from '../../operate/report/given-up.ts';
 import { readLedger } from '../../operate/report/ledger.ts';
@@ -35,13 +36,13 @@ async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: 
   for (const { sink, source, records, from, to } of report.skipped)
     output.line(
       output.color.red(
-        `sink ${sink} skipped ${records} records of ${source}, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+        `sink ${sink} skipped ${counted(records, 'record')} of ${source}, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
       ),
     );
   for (const { source, records, from, to } of report.shortfalls)
     output.line(
       output.color.red(
-        `source ${source}: the vendor did not show at least ${records} of its records, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+        `source ${source}: the vendor did not show at least ${counted(records, 'record')}, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
       ),
     );
   for (const line of givenUpLines(givenUp)) output.line(line);

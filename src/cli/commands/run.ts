@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
+import { counted } from '../../base/quantity.ts';
 import { logWarnings } from '../../daemon/configuration.ts';
 import type { Daemon } from '../../daemon/daemon.ts';
 import { openDaemon } from '../../daemon/open-daemon.ts';
@@ -19,7 +20,8 @@ const lockWaitMs = 60_000;
 
 function reportOnce(report: OnceReport, { output }: CommandContext): 0 | 1 {
   for (const [source, reason] of Object.entries(report.failed)) output.note(`source ${source}: ${reason}`);
-  for (const [sink, pending] of Object.entries(report.pending)) output.note(`sink ${sink}: ${pending} events are still pending`);
+  for (const [sink, pending] of Object.entries(report.pending))
+    output.note(`sink ${sink}: ${counted(pending, 'event is', 'events are')} still pending`);
   return Object.keys(report.failed).length + Object.keys(report.pending).length === 0 ? 0 : 1;
 }
 

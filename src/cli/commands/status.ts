@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { explain } from '../../base/errors.ts';
 import { isObject } from '../../base/json.ts';
-import { formatDuration, formatSize } from '../../base/quantity.ts';
+import { counted, formatDuration, formatSize } from '../../base/quantity.ts';
 import { isAlive, readStatus } from '../../daemon/read-status.ts';
 import { groupProblems } from '../../operate/report/problem-groups.ts';
 import type { Problem, StatusReport } from '../../operate/report/status.ts';
@@ -188,7 +188,7 @@ function show(report: StatusReport, output: Output): void {
   const left = journal.full_in_seconds;
   const full = left === undefined ? '' : `, full in about ${formatDuration(left * 1000)} at the pace of the last half hour`;
   output.line(
-    `journal ${formatSize(journal.used_bytes)} of ${formatSize(journal.max_bytes)}, ${journal.records} records${full}\n`,
+    `journal ${formatSize(journal.used_bytes)} of ${formatSize(journal.max_bytes)}, ${counted(journal.records, 'record')}${full}\n`,
   );
   showSources(report, output);
   showTopics(report, output);

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
+import { counted } from '../../base/quantity.ts';
 import { type Fault, formatFault, formatPath } from '../../base/yaml-faults.ts';
 import { endingCertificates } from '../../daemon/certificates.ts';
 import { readConfig } from '../../runtime/read-config.ts';
@@ -21,10 +22,6 @@ function faultsIn(error: PenstockError): Record<string, unknown>[] {
   if (Array.isArray(error.cause)) return (error.cause as Fault[]).map(plain);
   const { message: what, where, fix } = error;
   return [{ file: where, what, fix }];
-}
-
-function counted(count: number, one: string): string {
-  return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
 
 /** Says what is wrong with a configuration, or that nothing is. Throws PEN_CONFIG_INVALID unless it prints JSON. */

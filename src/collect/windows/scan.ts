@@ -1,5 +1,7 @@
 // One reading of a window from where its walk stands to the last page, and whether that was all of it.
+
 import { PenstockError } from '../../base/errors.ts';
+import { counted } from '../../base/quantity.ts';
 import type { Page, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { isCounted, type WalkState } from '../checkpoint.ts';
 import { type Halt, type SourceContext, vendorNow } from '../context.ts';
@@ -202,7 +204,7 @@ function suspectedLack(
   if (page.toldCut !== undefined)
     return {
       records: page.lacking ?? 1,
-      why: `the reply is not whole: ${page.toldCut}; it holds ${count} records, and no other page follows`,
+      why: `the reply is not whole: ${page.toldCut}; it holds ${counted(count, 'record')}, and no other page follows`,
       mayHaveMoved: false,
     };
   if (page.mayBeCut === undefined || page.mayBeCut === false || isRefuted(memory, { state, count }, page)) return undefined;
@@ -210,7 +212,7 @@ function suspectedLack(
     page.mayBeCut === 'unpaged' ? ', nor did one after any other reply yet: see that read.page of the connector leads to it' : '';
   return {
     records: page.lacking ?? 1,
-    why: `the reply may be cut: it holds ${count} records, and no other page follows${unpaged}`,
+    why: `the reply may be cut: it holds ${counted(count, 'record')}, and no other page follows${unpaged}`,
     mayHaveMoved: false,
     ...(state?.kind === 'offset' && page.total === count ? { roundTotal: count } : {}),
   };

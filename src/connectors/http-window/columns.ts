@@ -1,6 +1,8 @@
 // Records that are lists of values, as of SQL APIs: their names stand elsewhere in the reply, or in the connector.
+
 import { PenstockError } from '../../base/errors.ts';
 import { isRawNumber, setOwn } from '../../base/json.ts';
+import { counted } from '../../base/quantity.ts';
 import { boundDepth, compilePath } from '../../event/index.ts';
 import type { ColumnsSpec } from '../request-section.ts';
 import { UnreadableRow } from './reply.ts';
@@ -53,15 +55,22 @@ function nameAll(rows: readonly unknown[], names: readonly string[]): readonly u
   const [first] = rows;
   if (rows.length > 0 && !rows.some(isFitting)) {
     const count = Array.isArray(first) ? first.length : 0;
-    throw new PenstockError('PEN_SOURCE_BAD_REPLY', `the rows of the reply have ${count} values, but ${names.length} names`, {
-      fix: 'read.columns of the connector must name each value, in the order in which the vendor sends them',
-    });
+    throw new PenstockError(
+      'PEN_SOURCE_BAD_REPLY',
+      `the rows of the reply have ${counted(count, 'value')}, but ${counted(names.length, 'name')}`,
+      {
+        fix: 'read.columns of the connector must name each value, in the order in which the vendor sends them',
+      },
+    );
   }
   return rows.map((row) => {
     if (names.length === 1 && isBare(row)) return nameAll([[row]], names)[0];
     if (!Array.isArray(row)) return row;
     if (row.length !== names.length)
-      return new UnreadableRow(JSON.stringify(boundDepth(row)), `the row has ${row.length} values, but ${names.length} names`);
+      return new UnreadableRow(
+        JSON.stringify(boundDepth(row)),
+        `the row has ${counted(row.length, 'value')}, but ${counted(names.length, 'name')}`,
+      );
     const record: Record<string, unknown> = {};
     for (const [index, name] of names.entries()) setOwn(record, name, (row as unknown[])[index]);
     return record;

@@ -1,5 +1,6 @@
 // An event that fails alone without an answer that says why. It becomes a dead letter only after others were taken between its failures: in an
 // outage nothing is taken, and nobody is to blame.
+import { counted } from '../../base/quantity.ts';
 import type { Batch } from '../batch.ts';
 import type { LoopContext } from '../context.ts';
 import type { Decision, Failure, Refusal } from '../decide.ts';
@@ -105,7 +106,7 @@ function refusalOf(context: LoopContext, batch: Batch, { reason, othersTaken, of
     index: 0,
     code,
     isDoubtful: ofRequest !== true,
-    reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}`,
+    reason: `sent alone, it failed ${counted(times, 'time')} while ${meanwhile}: ${reason}`,
   };
 }
 

@@ -1,4 +1,4 @@
-import { formatDuration } from '../../base/quantity.ts';
+import { counted, formatDuration } from '../../base/quantity.ts';
 import type { HoldNote } from '../../journal/journal.ts';
 import type { LoopContext } from '../context.ts';
 import type { EndpointStatus } from '../endpoints/endpoints.ts';
@@ -71,7 +71,7 @@ function unacknowledged({ tally, clock, hold }: LoopContext): string[] {
   const [oldest] = tally.waitingSince;
   const waitedMs = oldest === undefined ? 0 : clock.monotonic() - oldest.at;
   if (waitedMs < longestUsualWaitMs || hold.note !== undefined) return [];
-  const batches = tally.waitingSince.size === 1 ? '1 batch waits' : `${tally.waitingSince.size} batches wait`;
+  const batches = counted(tally.waitingSince.size, 'batch waits', 'batches wait');
   return [
     `${batches} up to ${formatDuration(waitedMs)} for an acknowledgement of the receiver, which took them; what it does not acknowledge in time is sent again`,
   ];
@@ -85,7 +85,8 @@ function warningsOf(context: LoopContext): string[] {
   const states = endpoints.states();
   if (states.length > 1) {
     for (const { endpoint, failures } of states)
-      if (failures > 0) warnings.push(`endpoint ${endpoint} failed ${failures} times in a row; others take its batches`);
+      if (failures > 0)
+        warnings.push(`endpoint ${endpoint} failed ${counted(failures, 'time')} in a row; others take its batches`);
   }
   if (deadLetters.count >= settings.maxDeadLetters * nearlyFull)
     warnings.push(`${deadLetters.count} of ${settings.maxDeadLetters} dead letters; at the limit the sink holds`);

@@ -1,3 +1,4 @@
+import { counted } from '../../base/quantity.ts';
 import type { PostgresEngine } from '../contract/open.ts';
 import { isBalanced } from '../counts.ts';
 import { type PageRow, pageColumns, readWhole } from '../records/page-rows.ts';
@@ -96,9 +97,11 @@ async function laneProblems(sql: Sql, s: string): Promise<string[]> {
       ...(stored === appended - settled
         ? []
         : [
-            `lane ${kindName(kind)} of source "${name}" holds ${stored} records after ${settled}, and counts ${appended - settled}`,
+            `lane ${kindName(kind)} of source "${name}" holds ${counted(stored, 'record')} after ${settled}, and counts ${appended - settled}`,
           ]),
-      ...(beyond === 0 ? [] : [`${beyond} offsets in lane ${kindName(kind)} of source "${name}" lie beyond its last record`]),
+      ...(beyond === 0
+        ? []
+        : [`${counted(beyond, 'offset')} in lane ${kindName(kind)} of source "${name}" beyond its last record`]),
     ]),
     ...rows
       .filter((row) => !isBalanced(row))

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
+import { counted } from '../../base/quantity.ts';
 import type { StoredPage, StoredRecord } from '../journal.ts';
 import { one } from '../sqlite/file/database.ts';
 import { decodeRow, type PageFacts, pageChecksum } from './pages.ts';
@@ -98,7 +99,7 @@ export async function readWhole(row: PageRow, path: string): Promise<void> {
 function damaged(row: PageRow, path: string, cause?: unknown): PenstockError {
   return new PenstockError(
     'PEN_JOURNAL_CORRUPT',
-    `page ${row.id} of the journal is damaged: ${row.count} records cannot be read`,
+    `page ${row.id} of the journal is damaged: ${counted(row.count, 'record')} cannot be read`,
     {
       where: path,
       cause,

@@ -1,4 +1,5 @@
 // Events that are delivered, and not as they should be.
+import { counted } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/report/status.ts';
 import { invalidEvents } from './invalid-events.ts';
@@ -29,7 +30,7 @@ function unknownProblems({
 /** Since the start of the daemon. */
 function unmappedProblems({ name, map_failed: count }: SinkStatus): Problem[] {
   if (count === 0) return [];
-  const events = count === 1 ? '1 record' : `${count} records`;
+  const events = counted(count, 'record');
   const what = `${events} could not be mapped and went out as Base Event with the whole text, labelled map_failed`;
   return [
     { level: 'warning', where: `sink ${name}`, what, fix: 'report it with one of these events; once mended, replay the time' },
@@ -42,12 +43,19 @@ const mostShown = 20;
 function invalidProblems(sinks: readonly SinkStatus[]): Problem[] {
   const all = invalidEvents(sinks);
   const shown = all.slice(0, mostShown).map(({ source, action, count, fault }): Problem => {
-    const events = count === 1 ? '1 event' : `${count} events`;
+    const events = counted(count, 'event');
     const what = `${events} of action "${action}" ${count === 1 ? 'is' : 'are'} not valid OCSF: ${fault}`;
     return { level: 'warning', where: `source ${source}`, what, fix: 'correct the row of the action, or set validate: off' };
   });
   const others = all.length - shown.length;
   return others === 0
     ? shown
-    : [...shown, { level: 'warning', where: 'events', what: `${others} more actions have events that are not valid OCSF` }];
+    : [
+        ...shown,
+        {
+          level: 'warning',
+          where: 'events',
+          what: `${counted(others, 'more action has', 'more actions have')} events that are not valid OCSF`,
+        },
+      ];
 }

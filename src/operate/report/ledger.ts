@@ -1,3 +1,4 @@
+import { counted } from '../../base/quantity.ts';
 import { parseShortfalls, type Shortfall, shortfallsNote } from '../../collect/index.ts';
 import {
   accountedFor,
@@ -40,7 +41,9 @@ function imbalancesOfRow(row: LedgerRow): string[] {
   const accounted = accountedFor(totals);
   return [
     ...(fresh === accounted ? [] : [`${fresh} new, but ${accounted} accounted for`]),
-    ...(lettersLost(row) === 0 ? [] : [`${totals.dead_lettered} dead lettered, but ${letters} dead letters are there`]),
+    ...(lettersLost(row) === 0
+      ? []
+      : [`${totals.dead_lettered} dead lettered, but ${counted(letters, 'dead letter is', 'dead letters are')} there`]),
     ...negativeCounters(totals).map((name) => `${totals[name]} ${name.replaceAll('_', ' ')}`),
   ].map((what) => `sink ${row.sink}, source ${row.source}: ${what}`);
 }

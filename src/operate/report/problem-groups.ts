@@ -25,7 +25,11 @@ function rankOf({ level, where }: Problem): number {
 const asWord = (name: string): RegExp => new RegExp(`(?<![\\w-])${name.replaceAll(/\W/g, String.raw`\$&`)}(?![\\w-])`, 'g');
 
 /** A text without what differs where many say the same: names, numbers, times and sizes. */
-const general = (text: string): string => text.replaceAll(/(?:\d+(?:\.\d+)?(?: ?(?:ms|[dhms]|[KMGT]?i?B)\b)? ?)+/g, '#');
+const general = (text: string): string =>
+  text
+    .replaceAll(/(?:\d+(?:\.\d+)?(?: ?(?:ms|[dhms]|[KMGT]?i?B)\b)? ?)+/g, '#')
+    // One event waits, two wait.
+    .replaceAll(/#(?:[a-z]+ ?){1,3}/g, (words) => words.replaceAll(/s\b/g, ''));
 
 function placeOf(kind: string, names: readonly string[]): string {
   const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : '';

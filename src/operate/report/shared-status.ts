@@ -1,6 +1,6 @@
 // The status of a journal that several replicas work on: each leaves word of its own sources and sinks, and whoever asks puts them together.
 import { isObject } from '../../base/json.ts';
-import { formatDuration } from '../../base/quantity.ts';
+import { counted, formatDuration } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { Config } from '../../config/config.ts';
@@ -83,7 +83,7 @@ function replicaProblems(replicas: readonly Replica[], sources: readonly SourceS
           {
             level: 'warning',
             where: `source ${idle[0]?.name}`,
-            what: `no replica has said yet that it collects it${idle.length === 1 ? '' : `, nor ${idle.length - 1} others`}`,
+            what: `no replica has said yet that it collects it${idle.length === 1 ? '' : `, nor ${counted(idle.length - 1, 'other')}`}`,
           },
         ];
   return [...mixed, ...twins, ...halfKnown, ...free];
@@ -113,7 +113,7 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
   const reports = replicas.map((one) => (one.isSelf && own !== undefined ? own.own : reportOf(one)));
   const told = new Map(
     reports.flatMap(({ sources }, index) =>
-      sources.map((one) => [one.name, { ...counted(one, ledger), replica: replicas[index]?.name }] as const),
+      sources.map((one) => [one.name, { ...withCounts(one, ledger), replica: replicas[index]?.name }] as const),
     ),
   );
   const stored = await storedReport(config, journal, seams, ledger, told);
@@ -150,7 +150,7 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
 }
 
 /** Counts of the ledger, which go on where another replica takes the source over. */
-function counted(status: SourceStatus, { sources }: LedgerReport): SourceStatus {
+function withCounts(status: SourceStatus, { sources }: LedgerReport): SourceStatus {
   const { fetched = 0, new: fresh = 0, duplicate = 0, excluded = 0, unreadable = 0 } = sources[status.name] ?? {};
   return { ...status, records: { fetched, new: fresh, duplicate, excluded, unreadable } };
 }

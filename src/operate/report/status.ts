@@ -1,4 +1,4 @@
-import { formatDuration } from '../../base/quantity.ts';
+import { counted, formatDuration } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
@@ -124,7 +124,7 @@ function latenessProblems({ name, details }: SourceStatus): Problem[] {
 /** What waits for it. */
 function pendingFacts({ pending }: SinkStatus): string {
   if (pending === 0) return '';
-  return `; ${pending === 1 ? '1 event waits' : `${pending} events wait`} in the journal`;
+  return `; ${counted(pending, 'event waits', 'events wait')} in the journal`;
 }
 
 /** Since when it has taken nothing, and what waits for it. */
@@ -139,7 +139,7 @@ const receiverFix = 'see that the receiver runs and can be reached: "penstock ch
 /** The journal keeps what waits for a sink, whether it runs or not. */
 function disabledProblems({ name, state, pending }: SinkStatus): Problem[] {
   if (state !== 'disabled' || pending === 0) return [];
-  const what = `is not enabled: ${pending} events wait for it in the journal, which keeps them for as long as that lasts`;
+  const what = `is not enabled: ${counted(pending, 'event waits', 'events wait')} for it in the journal, which keeps them for as long as that lasts`;
   const fix = 'enable it, or take it out of the configuration if it is to get none of them';
   return [{ level: 'warning', where: `sink ${name}`, what, fix }];
 }
@@ -158,7 +158,7 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
           {
             level: 'warning',
             where,
-            what: `${status.dead_letters} dead letters`,
+            what: counted(status.dead_letters, 'dead letter'),
             fix: `penstock dead-letters list --sink ${status.name}`,
           },
         ]
@@ -178,7 +178,7 @@ function skipProblem({ sink, source, records, from, to }: SkippedRange): Problem
   return {
     level: 'error',
     where: `sink ${sink}`,
-    what: `skipped ${records} records of ${source} because the journal was full, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+    what: `skipped ${counted(records, 'record')} of ${source} because the journal was full, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
     fix: 'fix the sink, or raise journal.max_bytes; "penstock ledger" lists the range',
   };
 }

@@ -1,4 +1,5 @@
 // What a report means, in words and as a page.
+import { counted } from '../../base/quantity.ts';
 import type { VerifiedDay, VerifyReport } from './verify.ts';
 
 /** One thing that a report means. `good`: nothing is to be done about anything. */
@@ -15,7 +16,7 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
     .filter(([, events]) => events > 0)
     .map(
       ([name, events]) =>
-        `${events} events of ${source} were skipped, abandoned or discarded at ${name} (all time): their ids are not kept, so its "delivered" may include some`,
+        `${counted(events, 'event')} of ${source} ${were(events)} skipped, abandoned or discarded at ${name} (all time): ids of such are not kept, so its "delivered" may include some`,
     );
   const early = Object.entries(report.unproven)
     .filter(([, events]) => events > 0)
@@ -23,7 +24,7 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
   const left = Object.entries(report.not_routed)
     .filter(([, events]) => events > 0)
     .map(([name, events]): Conclusion => {
-      const text = `${events} events of ${source} were not routed to ${name} (all time: by a filter, or from before it was there); its "delivered" goes by the filter of now`;
+      const text = `${counted(events, 'event')} of ${source} ${were(events)} not routed to ${name} (all time: by a filter, or from before it was there); its "delivered" goes by the filter of now`;
       return { level: 'plain', text };
     });
   const warnings = [
@@ -39,7 +40,7 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
       : []),
   ].map((text): Conclusion => ({ level: 'warning', text }));
   const behind = `${are(overdue, 'overdue')}: since the start of the source, and no poll has brought them; see why in "penstock status"`;
-  const unseen = `at least ${not_shown} were not shown: the vendor counts more than its pages hold, or cuts its replies off, however small the range; ask the vendor`;
+  const unseen = `at least ${not_shown} ${were(not_shown)} not shown: the vendor counts more than its pages hold, or cuts its replies off, however small the range; ask the vendor`;
   const before = `${are(before_start, 'never collected')}: from before the start of the source; --repair or "penstock backfill ${source}" collects them`;
   const errors = [...(before_start > 0 ? [before] : []), ...(overdue > 0 ? [behind] : []), ...(not_shown > 0 ? [unseen] : [])];
   return [...left, ...warnings, ...errors.map((text): Conclusion => ({ level: 'error', text })), lastOf(report)];
@@ -54,6 +55,7 @@ function goneOf({ kept_since, to }: VerifyReport): string[] {
   return [`the vendor keeps events since ${iso(kept_since)}: of ${what} it may show nothing any more, and this proves nothing`];
 }
 
+const were = (count: number): string => (count === 1 ? 'was' : 'were');
 const are = (count: number, what: string): string => `${count} ${count === 1 ? 'is' : 'are'} ${what}`;
 
 function lastOf(report: VerifyReport): Conclusion {

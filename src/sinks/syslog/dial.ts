@@ -3,6 +3,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, deadline, sleep } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { counted } from '../../base/quantity.ts';
 import {
   attemptTimeoutMs,
   certificateFix,
@@ -156,7 +157,7 @@ export function describePeer(socket: Socket, { scheme, host, port }: SyslogAddre
   const certificate = socket.getPeerCertificate();
   const names = certificate.subjectaltname ?? `CN ${String(certificate.subject?.CN ?? 'unknown')}`;
   const daysLeft = Math.floor((Date.parse(certificate.valid_to) - clock.now()) / dayMs);
-  const validity = daysLeft < 0 ? 'EXPIRED' : `${daysLeft} days left`;
+  const validity = daysLeft < 0 ? 'EXPIRED' : `${counted(daysLeft, 'day')} left`;
   lines.push(`${socket.getProtocol() ?? 'TLS'}, certificate for ${names}, valid until ${certificate.valid_to} (${validity})`);
   return lines;
 }

@@ -6,6 +6,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { readUtf8 } from '../../base/file-text.ts';
 import { parseJson } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
+import { counted } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import { CursorSteps, pages, SourceMemory } from '../../collect/index.ts';
 import type {
@@ -34,7 +35,6 @@ export interface CaseRecords {
   readonly from: string;
 }
 
-const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
 const never = new AbortController().signal;
 
 /** Reads a case to its end; throws the PenstockError that a source would fail with. */

@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import { readUtf8 } from '../../base/file-text.ts';
 import { isObject, parseJson } from '../../base/json.ts';
+import { counted } from '../../base/quantity.ts';
 import type { Files, Seams } from '../../base/seams.ts';
 import type { Connector, RawRecord } from '../../connectors/connector.ts';
 import { loadConnector } from '../../connectors/index.ts';
@@ -92,7 +93,12 @@ async function checkSamples(connector: Connector, files: Files): Promise<CaseRep
   }
   const without = connector.actions.filter(({ action }) => !seen.actions.has(action)).map(({ action }) => action);
   if (without.length > 0) faults.push(`samples.ndjson: has no record of ${without.join(', ')}`);
-  return { name: 'samples', summary: `${count} records, ${connector.actions.length} actions`, faults, written: [] };
+  return {
+    name: 'samples',
+    summary: `${counted(count, 'record')}, ${counted(connector.actions.length, 'action')}`,
+    faults,
+    written: [],
+  };
 }
 
 type Seen = { readonly uids: Set<string>; readonly actions: Set<string> };

@@ -57,7 +57,7 @@ class Recorder {
 
 /**
  * Reads a range of a source as `connector test` will read its recording, saves every answer, and runs the new case with `update`. Throws
- * PEN_OPERATION_FAILED for a case that exists, a range with more pages than allowed, and answers that cannot be cleared of secrets; then
+ * PEN_OPERATION_FAILED for a case that exists, a range without records or with more pages than allowed, and answers that cannot be cleared of secrets; then
  * nothing was written.
  */
 export async function recordCase(
@@ -77,7 +77,13 @@ export async function recordCase(
   const log = silentLog();
   const opening = { seams, log, userAgent: plainUserAgent, secrets, around: recorder.around };
   await using reader = await openReader(source, opening, new Budgets(seams, log));
-  await readAll(connector, test, reader, recorder, seams);
+  const records = await readAll(connector, test, reader, recorder, seams);
+  // Such a case passes whatever the connector makes of a record.
+  if (records.length === 0)
+    throw new PenstockError('PEN_OPERATION_FAILED', 'the vendor has no records in the range; nothing was saved', {
+      where: `source ${source.name}, ${new Date(window.from).toISOString()} to ${new Date(window.to).toISOString()}`,
+      fix: 'take a range in which something happened (--from, --to)',
+    });
   const redaction = openRedaction((text) => secrets.scrub(text), connector.text);
   const texts = textsOf(connector, test, recorder.replies, redaction);
   await makeFolder(join(folder, 'tests'), seams.files);

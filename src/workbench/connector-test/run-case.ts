@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { explain, PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
+import { counted } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import { isSameRecord } from '../../collect/index.ts';
 import type { Connector } from '../../connectors/connector.ts';
@@ -66,7 +67,7 @@ export async function runCase(
 function summaryOf({ from, records }: CaseRecords, unknown: readonly string[]): string {
   const names = [...new Set(unknown)].join(', ');
   const copies = records.length - new Set(records.map(({ facts }) => facts.uid + facts.fingerprint)).size;
-  return `${from}, ${records.length} records${copies === 0 ? '' : `, ${copies} of them copies of others`}${names === '' ? '' : `; without a row, so Base Event: ${names}`}`;
+  return `${from}, ${counted(records.length, 'record')}${copies === 0 ? '' : `, ${copies} of them copies of others`}${names === '' ? '' : `; without a row, so Base Event: ${names}`}`;
 }
 
 const isMissingFile = (error: unknown): boolean =>
@@ -180,7 +181,9 @@ async function compareAll(
 
 function compareEvents(expected: readonly string[], got: readonly string[], places: readonly string[]): string[] {
   const count =
-    expected.length === got.length ? [] : [`${eventsFile} has ${expected.length} events, the case gives ${got.length}`];
+    expected.length === got.length
+      ? []
+      : [`${eventsFile} has ${counted(expected.length, 'event')}, the case gives ${got.length}`];
   const changed = got.flatMap((line, index) => {
     const wanted = expected[index];
     if (wanted === undefined || wanted === line) return [];

@@ -20,7 +20,7 @@ it.each([
   {
     totals: { acknowledged: 8, dead_lettered: 2 },
     letters: 1,
-    said: ['sink soc, source feed: 2 dead lettered, but 1 dead letters are there'],
+    said: ['sink soc, source feed: 2 dead lettered, but 1 dead letter is there'],
   },
   { totals: { acknowledged: 12, not_routed: -2 }, letters: 0, said: ['sink soc, source feed: -2 not routed'] },
 ])('says what does not balance: $totals with $letters letters', async ({ totals, letters, said }) => {

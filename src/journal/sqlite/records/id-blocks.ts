@@ -6,6 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import zlib from 'node:zlib';
 import { PenstockError } from '../../../base/errors.ts';
+import { counted } from '../../../base/quantity.ts';
 import type { Seen } from '../../journal.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
@@ -126,7 +127,7 @@ function openTables(db: DatabaseSync, path: string) {
 
 /** What a block that is not whole is refused with. */
 export function damagedBlock({ id, count }: Pick<Block, 'id' | 'count'>, path: string): PenstockError {
-  return new PenstockError('PEN_JOURNAL_CORRUPT', `block ${id} with ${count} ids is damaged`, {
+  return new PenstockError('PEN_JOURNAL_CORRUPT', `block ${id} with ${counted(count, 'id')} is damaged`, {
     where: path,
     fix: 'stop the daemon and run "penstock journal check", then "penstock journal repair"',
   });

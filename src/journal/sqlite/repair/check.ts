@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
+import { counted } from '../../../base/quantity.ts';
 import { openLaneSteps, type PageRow, pageColumns, readWhole } from '../../records/page-rows.ts';
 import { pageChecksum, textChecksum } from '../../records/pages.ts';
 import { type JournalCheck } from '../../records/rows.ts';
@@ -170,7 +171,7 @@ function smallProblems(db: DatabaseSync): string[] {
 
 function idProblems(db: DatabaseSync): string[] {
   try {
-    return damagedBlocks(db).map(({ id, count }) => `block ${id} with ${count} ids is damaged`);
+    return damagedBlocks(db).map(({ id, count }) => `block ${id} with ${counted(count, 'id')} is damaged`);
   } catch (error) {
     return [`ids: ${error instanceof Error ? error.message : String(error)}`];
   }
@@ -258,7 +259,7 @@ function pendingProblems(db: DatabaseSync): string[] {
     for (const { source, kind, settled } of all<{ source: number; kind: number; settled: number }>(lanes)) {
       const { first, next } = steps(source, kind, settled);
       for (let row = first(); row !== undefined && bytes < pendingBytes; row = next(row)) {
-        if (pageChecksum(row, row.body) !== row.crc) return [`page ${row.id} with ${row.count} records is damaged`];
+        if (pageChecksum(row, row.body) !== row.crc) return [`page ${row.id} with ${counted(row.count, 'record')} is damaged`];
         bytes += row.body.length;
       }
     }

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import { clearPlace, openOwnFile, writeOwnFile } from '../../../base/own-file.ts';
+import { counted } from '../../../base/quantity.ts';
 import type { Seams } from '../../../base/seams.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
@@ -93,6 +94,9 @@ async function readReport(path: string, files: Seams['files']): Promise<JournalR
   }
 }
 
+const nothingRead =
+  'nothing could be read: the new journal is empty; restore a backup, or let the sources collect again from their start';
+
 async function salvage(
   from: string,
   to: string,
@@ -101,24 +105,18 @@ async function salvage(
   const target = openDatabase(to);
   try {
     const source = openDamaged(from);
-    if (source === undefined) {
-      return {
-        pages: 0,
-        records: 0,
-        lost: [],
-        notes: [
-          'nothing could be read: the new journal is empty; restore a backup, or let the sources collect again from their start',
-        ],
-      };
-    }
+    if (source === undefined) return { pages: 0, records: 0, lost: [], notes: [nothingRead] };
     try {
       target.exec('BEGIN');
       const notes = copyTables(source, target);
       const { pages, records, unreadable } = await copyPages(source, target, to, onProgress);
-      if (unreadable > 0) notes.push(`${unreadable} pages could not be read`);
+      if (unreadable > 0) notes.push(`${counted(unreadable, 'page')} could not be read`);
       const lost = closeGaps(target);
       const lostIds = unpackBlocks(target);
-      if (lostIds > 0) notes.push(`${lostIds} ids were damaged: events collected again from the overlap may be delivered twice`);
+      if (lostIds > 0)
+        notes.push(
+          `${counted(lostIds, 'id was', 'ids were')} damaged: events collected again from the overlap may be delivered twice`,
+        );
       notes.push(...(await forgetLost(target, lost, to)));
       notes.push(...settleBalance(target));
       target.exec('COMMIT');
