@@ -203,10 +203,14 @@ export async function settleReplay(
     [lane.job ?? 0, source, attempt],
   );
   if (replay?.done === true) return false;
-  // The job ended meanwhile, for example because it was cancelled: nothing is left to move.
-  if (replay === undefined || upTo <= replay.after) return true;
   // Whatever word the caller used, a delivery on a replay lane has been counted once before.
   const delivered = counts.replayed ?? (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0);
+  if (replay === undefined) {
+    // The job was cancelled while these were on their way: nothing is left to move, and they were sent again all the same.
+    await addTotals(sql, s, sink, source, { replayed: delivered });
+    return true;
+  }
+  if (upTo <= replay.after) return true;
   const left =
     replay.kind === 'stored'
       ? replay.remaining - (await between(sql, s, replay, upTo))

@@ -166,7 +166,9 @@ function settleStored(disk: MemoryDisk, { sink, lane, upTo, letters, counts }: S
 
 function settleReplay(disk: MemoryDisk, { sink, lane, upTo, letters, counts }: Settle): void {
   const replay = replayAt(disk, lane);
-  // The job ended meanwhile.
+  const replayed = counts.replayed ?? (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0);
+  // The job was cancelled meanwhile.
+  if (replay === undefined) addCounts(totalsAt(disk, sink, lane.source), { replayed });
   if (replay === undefined || upTo <= replay.offset) return;
   replay.offset = upTo;
   for (const letter of letters) {
@@ -176,7 +178,6 @@ function settleReplay(disk: MemoryDisk, { sink, lane, upTo, letters, counts }: S
     if (known !== undefined) disk.letters[index] = { ...known, code, text, last, attempts: known.attempts + letter.attempts };
     else if (replay.kind === 'stored') insertLetter(disk, { ...letter, sink, replayed: true });
   }
-  const replayed = counts.replayed ?? (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0);
   addCounts(totalsAt(disk, sink, lane.source), { replayed });
 }
 

@@ -158,7 +158,7 @@ function openBegin({ db, names }: Core, letters: LetterStore) {
 }
 
 function openSettle(
-  { db }: Core,
+  { db, names }: Core,
   parts: {
     readonly row: (lane: Lane) => ReplayRow | undefined;
     readonly stored: ReturnType<typeof openStored>;
@@ -170,10 +170,14 @@ function openSettle(
   const move = db.prepare('UPDATE replays SET after = ?, remaining = ? WHERE job = ? AND source = ?');
   return (sink, lane, upTo, refused, counts) => {
     const replay = row(lane);
-    // The job ended meanwhile, for example because it was cancelled: nothing is left to move.
-    if (replay === undefined || upTo <= replay.after) return;
     // Whatever word the caller used, a delivery on a replay lane has been counted once before.
     const delivered = counts.replayed ?? (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0);
+    if (replay === undefined) {
+      // The job was cancelled while these were on their way: nothing is left to move, and they were sent again all the same.
+      ledger.add(sink, names.requireSource(lane.source), 'replayed', delivered);
+      return;
+    }
+    if (upTo <= replay.after) return;
     const left =
       replay.kind === 'stored'
         ? replay.remaining - stored.between(replay, replay.after, upTo)
