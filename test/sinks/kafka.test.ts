@@ -11,7 +11,7 @@ import {
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { StoredRecord } from '../../src/journal/journal.ts';
-import { frameMeter, openClient } from '../../src/sinks/kafka/client.ts';
+import { frameGatherer, openClient } from '../../src/sinks/kafka/client.ts';
 import { kafka } from '../../src/sinks/kafka/index.ts';
 import { verdictOf, verdictsOf } from '../../src/sinks/kafka/verdicts.ts';
 import type { Sink, SinkContext, Verdict, Verdicts } from '../../src/sinks/sink.ts';
@@ -643,13 +643,16 @@ describe('a peer that is no broker', () => {
   });
 
   it('is followed through answers that come in pieces', () => {
-    const measure = frameMeter();
+    const gather = frameGatherer();
     const answer = Buffer.concat([Buffer.from([0, 0, 0, 5]), Buffer.from('hello')]);
 
-    for (const byte of Buffer.concat([answer, answer])) measure(Buffer.from([byte]));
-    measure(Buffer.concat([answer, answer, Buffer.from([0x7f])]));
+    const pieces = Array.from(Buffer.concat([answer, answer]), (byte) => gather(Buffer.from([byte])).whole);
+    const { whole } = gather(Buffer.concat([answer, answer, Buffer.from([0x7f])]));
+    const { fault } = gather(Buffer.from([0xff, 0xff, 0xff]));
 
-    expect(() => measure(Buffer.from([0xff, 0xff, 0xff]))).toThrow('the answer announces 2147483647 bytes');
+    expect(pieces.filter(({ length }) => length > 0)).toEqual([answer, answer]);
+    expect(whole).toEqual(Buffer.concat([answer, answer]));
+    expect(fault?.message).toMatch(/^the answer announces 2147483647 bytes/);
   });
 });
 

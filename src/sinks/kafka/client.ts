@@ -124,15 +124,16 @@ function guardSocket({ socket }: { readonly socket: Socket | undefined }, trust:
     const fault = socket instanceof TLSSocket ? pinFault(socket, trust.pin) : plainFault(socket, trust);
     if (fault !== undefined) socket.destroy(fault);
   });
-  const measure = frameMeter();
+  const gather = frameGatherer();
   const emit = socket.emit.bind(socket) as (name: string | symbol, ...args: unknown[]) => boolean;
   // An answer that the library cannot read throws out of its listener, which would end the process: it ends the connection instead.
   socket.emit = (name: string | symbol, ...args: unknown[]): boolean => {
     if (name !== 'data') return emit(name, ...args);
     try {
-      const isHeard = emit(name, ...args);
-      measure(args[0] as Buffer);
-      return isHeard;
+      const { whole, fault } = gather(args[0] as Buffer);
+      if (whole.length > 0) emit(name, whole);
+      if (fault !== undefined) throw fault;
+      return true;
     } catch (error) {
       socket.destroy(error as Error);
       return true;
@@ -154,25 +155,41 @@ function plainFault({ remoteAddress, remotePort }: Socket, { isPlainAllowed }: B
 /** Largest answer that is read: metadata of some topics, with all brokers. */
 const maxAnswerBytes = 8_388_608;
 
-/** Follows the lengths in front of the answers of a connection; throws when one is too large. */
-export function frameMeter(): (chunk: Buffer) => void {
-  let left = 0;
-  let prefix: number[] = [];
+interface Gathered {
+  /** Answers with their lengths before them; what came of one that is too large, for its first bytes may tell the library who speaks. */
+  readonly whole: Buffer;
+  readonly fault?: PenstockError;
+}
+
+const nothing: Buffer = Buffer.alloc(0);
+
+/** Hands on the answers of a connection once they are whole: of one in small pieces the library goes through the list of these for each field. */
+export function frameGatherer(): (chunk: Buffer) => Gathered {
+  let buffer = nothing;
+  let length = 0;
   return (chunk) => {
-    for (let at = 0; at < chunk.length; ) {
-      if (left > 0) {
-        const step = Math.min(left, chunk.length - at);
-        left -= step;
-        at += step;
-        continue;
-      }
-      prefix.push(chunk[at] ?? 0);
-      at += 1;
-      if (prefix.length < 4) continue;
-      left = Buffer.from(prefix).readUInt32BE();
-      prefix = [];
-      if (left > maxAnswerBytes)
-        throw new PenstockError('PEN_HTTP_TOO_LARGE', `the answer announces ${left} bytes: what answers may be no Kafka broker`);
+    if (length + chunk.length > buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + chunk.length));
+      buffer.copy(larger, 0, 0, length);
+      buffer = larger;
     }
+    length += chunk.copy(buffer, length);
+    let end = 0;
+    while (length - end >= 4) {
+      const size = buffer.readUInt32BE(end);
+      if (size > maxAnswerBytes) return { whole: buffer.subarray(0, length), fault: tooLarge(size) };
+      if (length - end < 4 + size) break;
+      end += 4 + size;
+    }
+    if (end === 0) return { whole: nothing };
+    const whole = buffer.subarray(0, end);
+    // What was handed on is the library's.
+    buffer = Buffer.from(buffer.subarray(end, length));
+    length = buffer.length;
+    return { whole };
   };
+}
+
+function tooLarge(bytes: number): PenstockError {
+  return new PenstockError('PEN_HTTP_TOO_LARGE', `the answer announces ${bytes} bytes: what answers may be no Kafka broker`);
 }
