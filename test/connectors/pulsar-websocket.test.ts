@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -7,6 +8,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { StreamHandlers, StreamMessage, StreamProbe, StreamReader, StreamState } from '../../src/connectors/connector.ts';
 import { readFrame } from '../../src/connectors/pulsar-websocket/frame.ts';
+import { runSession } from '../../src/connectors/pulsar-websocket/session.ts';
 import type { HttpClient } from '../../src/http/client.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { openSource, skippingClock } from './open-source.ts';
@@ -271,6 +273,29 @@ describe('a subscription', () => {
     await pulsar.until(() => pulsar.acks.length === 1);
 
     expect(run.messages[0]?.records).toHaveLength(1);
+  });
+
+  it('is read no further while thousands of empty frames wait to be committed', async () => {
+    let received = 0;
+    const socket = Object.assign(new EventEmitter(), {
+      OPEN: 1,
+      readyState: 1,
+      isPaused: false,
+      pause: () => void (socket.isPaused = true),
+      resume: () => void (socket.isPaused = false),
+      terminate: () => undefined,
+    });
+    const stop = new AbortController();
+    const onCommit = Promise.withResolvers<void>();
+    const handlers = { commit: () => onCommit.promise, onBacklog: () => undefined };
+    const ended = runSession(socket as unknown as WebSocket, topic, handlers, virtualClock(0), stop.signal);
+    for (; received < 100_000 && !socket.isPaused; received += 1) socket.emit('message', Buffer.from('{}'));
+    stop.abort();
+    socket.readyState = 3;
+    onCommit.resolve();
+    await ended;
+
+    expect(received).toBeLessThan(10_000);
   });
 
   it('hands over the beginning of a frame that is larger than allowed, as unreadable, and goes on', async () => {

@@ -17,6 +17,8 @@ const batchMessages = 500;
 /** A batch is parsed, stored and compressed at once: larger ones only cost memory. One message may be larger than all of these. */
 const batchBytes = 2 * 1024 * 1024;
 const largestQueueBytes = 8 * 1024 * 1024;
+/** A message takes so much memory beside its bytes: of empty ones there would be millions. */
+const besideBytes = 1024;
 
 /** Why a session ended that was quiet for so long that it reconnects, which is not a fault. */
 export const renewal = 'no message for a while, reconnecting';
@@ -130,8 +132,9 @@ class Session {
     if (!Buffer.isBuffer(data)) return;
     const message = readFrameBytes(this.#topic, data);
     if (message === undefined) return;
-    this.#queue.push({ message, bytes: data.length });
-    this.#queuedBytes += data.length;
+    const bytes = data.length + besideBytes;
+    this.#queue.push({ message, bytes });
+    this.#queuedBytes += bytes;
     // The broker stops at the queue size it was given; this stops one that does not.
     if (this.#queuedBytes > largestQueueBytes) this.#socket.pause();
     this.#wake();
