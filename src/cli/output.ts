@@ -7,6 +7,8 @@ import { harmless, tameJson } from '../base/foreign.ts';
 export interface Output {
   /** A line on standard output. */
   line(text?: string): void;
+  /** A line whose text is wrapped on a terminal, below its own beginning. */
+  paragraph(beginning: string, text: string): void;
   /** Anything as indented JSON on standard output. */
   json(value: unknown): void;
   /** Aligned columns on standard output; numbers to the right. */
@@ -64,22 +66,43 @@ function aligned(head: readonly string[], rows: readonly (readonly (string | num
   );
 }
 
+// Narrower than that, lines of a word each would be harder to read than those that the terminal breaks.
+const narrowest = 40;
+
+/** Some terminals do not say how wide they are. */
+const columnsOf = ({ isTTY, columns }: NodeJS.WriteStream): number =>
+  isTTY && columns > 0 ? Math.max(narrowest, columns) : Number.POSITIVE_INFINITY;
+
+function wrapped(beginning: string, text: string, columns: number): string[] {
+  const indent = ' '.repeat(width(beginning));
+  const lines = [beginning];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    const isFirst = last === beginning || last === indent;
+    const longer = `${last}${isFirst ? '' : ' '}${word}`;
+    if (isFirst || width(longer) <= columns) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}${word}`);
+  }
+  return lines;
+}
+
+interface Place {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly env: NodeJS.ProcessEnv;
+}
+
 /** The terminal, pipes and files that this process was started with. */
-export function processOutput({
-  stdout,
-  stderr,
-  env,
-}: {
-  stdout: NodeJS.WriteStream;
-  stderr: NodeJS.WriteStream;
-  env: NodeJS.ProcessEnv;
-} = process): Output {
+export function processOutput({ stdout, stderr, env }: Place = process): Output {
   const color = paletteFor(stdout.isTTY && env['NO_COLOR'] === undefined);
   let said = Number.NEGATIVE_INFINITY;
   let open = false;
   const line = (text = ''): void => void stdout.write(`${printed(text)}\n`);
   return {
     line,
+    paragraph: (beginning, text) => {
+      for (const part of wrapped(beginning, text, columnsOf(stdout))) line(part);
+    },
     json: (value) => void stdout.write(`${tameJson(JSON.stringify(value, null, 2))}\n`),
     table(head, rows) {
       const [title = '', ...body] = aligned(head, rows);

@@ -56,7 +56,7 @@ export function logRegistration(report: RegistrationReport, log: Log): void {
     log.warn(
       {
         source: name,
-        fix: `where it was renamed, penstock sources rename ${name} NEW with the daemon stopped keeps its ids and ledger`,
+        fix: `where it was renamed, penstock sources rename ${name} NEW keeps its ids and ledger; where it is gone, penstock sources forget ${name} drops them; both with the daemon stopped`,
       },
       'a source in the journal is no longer configured; its stored events are still delivered',
     );

@@ -34,6 +34,41 @@ it.each([
   expect(out()).toBe('x\n');
 });
 
+it.each([
+  {
+    isTTY: true,
+    columns: 44,
+    lines: [
+      'error  sink soc: answered 503',
+      '       (https://siem.example/services/collector/event)',
+      '       and 5 events wait',
+    ],
+  },
+  {
+    isTTY: true,
+    columns: undefined,
+    lines: ['error  sink soc: answered 503 (https://siem.example/services/collector/event) and 5 events wait'],
+  },
+  {
+    isTTY: false,
+    columns: 44,
+    lines: ['error  sink soc: answered 503 (https://siem.example/services/collector/event) and 5 events wait'],
+  },
+])(
+  'wraps words below their beginning on a terminal that is $columns wide, and cuts none: $isTTY',
+  ({ isTTY, columns, lines }) => {
+    const stdout = stream(isTTY, columns);
+    const output = processOutput({ stdout: stdout.stream, stderr: stream(false).stream, env: { NO_COLOR: '1' } });
+
+    output.paragraph(
+      `${output.color.red('error')}  `,
+      'sink soc: answered 503 (https://siem.example/services/collector/event) and 5 events wait',
+    );
+
+    expect(stdout.text()).toBe(`${lines.join('\n')}\n`);
+  },
+);
+
 it('lets no text from elsewhere steer the terminal, wherever it is printed', () => {
   const { output, out, err } = open(true);
   const foreign = '\u001b]0;owned\u0007 \u001b[31m \u009b2J a\rb \u202eevil\u200b';

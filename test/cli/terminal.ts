@@ -9,13 +9,13 @@ export interface Ran {
 }
 
 /** A stream that keeps what is written, like a pipe or, with `isTTY`, a terminal. */
-export function stream(isTTY: boolean): { readonly stream: NodeJS.WriteStream; readonly text: () => string } {
+export function stream(isTTY: boolean, columns?: number): { readonly stream: NodeJS.WriteStream; readonly text: () => string } {
   let written = '';
   const write = (text: string): boolean => {
     written += text;
     return true;
   };
-  return { stream: { isTTY, write } as unknown as NodeJS.WriteStream, text: () => written };
+  return { stream: { isTTY, columns, write } as unknown as NodeJS.WriteStream, text: () => written };
 }
 
 /** Runs one command line in this process; commander's own texts are part of what is said. */

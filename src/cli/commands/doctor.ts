@@ -15,8 +15,8 @@ function show(found: readonly Diagnosis[], { output }: CommandContext): void {
   const { color } = output;
   const marks = { ok: color.green('ok'), warning: color.yellow('warning'), error: color.red('error') };
   for (const { check, level, what, fix } of found) {
-    output.line(`${marks[level]}${' '.repeat(9 - level.length)}${check.padEnd(14)} ${what}`);
-    if (fix !== undefined) output.line(`${' '.repeat(24)}${color.yellow(`fix: ${fix}`)}`);
+    output.paragraph(`${marks[level]}${' '.repeat(9 - level.length)}${check.padEnd(14)} `, what);
+    if (fix !== undefined) output.paragraph(`${' '.repeat(24)}${color.yellow('fix:')} `, fix);
   }
 }
 

@@ -169,8 +169,8 @@ function showReplicas({ replicas = [], at }: StatusReport, output: Output): void
 function showProblems(problems: readonly Problem[], output: Output): void {
   for (const { level, where, what, fix } of groupProblems(problems)) {
     const mark = level === 'error' ? output.color.red('error  ') : output.color.yellow('warning');
-    output.line(`${mark} ${where}: ${what}`);
-    if (fix !== undefined) output.line(`        fix: ${fix}`);
+    output.paragraph(`${mark} `, `${where}: ${what}`);
+    if (fix !== undefined) output.paragraph('        fix: ', fix);
   }
 }
 

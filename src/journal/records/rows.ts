@@ -107,7 +107,7 @@ export function nameTaken(kind: 'source' | 'sink', from: string, to: string): Pe
     'PEN_OPERATION_FAILED',
     `the ${kind} "${from}" cannot be renamed: "${to}" has a history of its own in the journal`,
     {
-      fix: kind === 'sink' ? `drop it with "penstock sinks forget ${to}", or choose another name` : 'choose another name',
+      fix: `choose another name; or take "${to}" out of the configuration, drop it with "penstock ${kind}s forget ${to}", and write it back after the renaming`,
     },
   );
 }

@@ -192,6 +192,9 @@ function correctionProblem({ at, what }: Correction): Problem {
   };
 }
 
+const orphanFacts = (pending: number): string =>
+  pending === 0 ? '' : `; ${counted(pending, 'event waits', 'events wait')} for it, for as long as journal.keep says`;
+
 /** What to do about a sink that is not configured any more. Its names change only while no daemon runs. */
 export function orphanFix(name: string): string {
   return `write it back under its name, and it gets what waits for it; or stop the daemon, then penstock sinks rename ${name} NEW, or penstock sinks forget ${name}`;
@@ -200,13 +203,13 @@ export function orphanFix(name: string): string {
 /** Every problem of a status, each with its level and, where there is one, its fix. */
 export function problemsOf(
   report: Omit<StatusReport, 'problems'>,
-  { imbalances, skipped }: Pick<LedgerReport, 'imbalances' | 'skipped'>,
+  { imbalances, skipped, sinks }: Pick<LedgerReport, 'imbalances' | 'skipped' | 'sinks'>,
 ): Problem[] {
   const orphans = report.orphan_sinks.map(
     (name): Problem => ({
       level: 'error',
       where: `sink ${name}`,
-      what: 'is in the journal but not in the configuration',
+      what: `is in the journal but not in the configuration${orphanFacts(sinks[name]?.pending ?? 0)}`,
       fix: orphanFix(name),
     }),
   );

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { Durations } from '../../../src/base/histogram.ts';
 import type { SourceStatus } from '../../../src/collect/source.ts';
+import { zeroTotals } from '../../../src/journal/counts.ts';
 import { fillProblems } from '../../../src/operate/report/journal-status.ts';
 import { renderMetrics } from '../../../src/operate/report/metrics.ts';
 import { problemsOf, type StatusReport } from '../../../src/operate/report/status.ts';
@@ -25,7 +26,7 @@ const report: Omit<StatusReport, 'problems'> = {
   jobs: [],
   orphan_sinks: [],
 };
-const ledger = { imbalances: [], skipped: [] };
+const ledger = { imbalances: [], skipped: [], sinks: {} };
 
 it('finds nothing wrong where all is well', () => {
   expect(problemsOf(report, ledger)).toEqual([]);
@@ -211,6 +212,20 @@ it('says of a sink that takes nothing since when, and what waits for it', () => 
     'retrying: answered 503; it has taken nothing yet',
   ]);
   expect(problems.map(({ fix }) => fix)).toEqual(['renew it', receiver, receiver]);
+});
+
+it.each([
+  { pending: 0, said: '' },
+  { pending: 1, said: '; 1 event waits for it, for as long as journal.keep says' },
+  { pending: 12, said: '; 12 events wait for it, for as long as journal.keep says' },
+])('says what waits for a sink that is not configured any more: $pending', ({ pending, said }) => {
+  const sinks = { old: { ...zeroTotals(), pending } };
+
+  const problems = problemsOf({ ...report, orphan_sinks: ['old'] }, { ...ledger, sinks });
+
+  expect(problems.map(({ where, what }) => [where, what])).toEqual([
+    ['sink old', `is in the journal but not in the configuration${said}`],
+  ]);
 });
 
 it('calls it an error, once, that a sink stands still for as long as stalled_after, and says what to look at', () => {
