@@ -110,6 +110,22 @@ describe('a receiver that keeps its side open after our end', () => {
     }
   });
 
+  it.each([0, 1])('is there when it is asked, if its machine took our end: %i octets are left', async (outstanding) => {
+    await using receiver = await listen(undefined, undefined, 0, '127.0.0.1', true);
+    const { seams, advance } = manualClock();
+    const files = { ...seams.files, readFile: (async () => kernelTable(receiver, outstanding)) as never };
+    await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams: { ...seams, files } });
+    const answers: unknown[] = [];
+    void sink.reaches?.('', never()).then((answer) => answers.push(answer));
+
+    await until(() => {
+      advance(50);
+      return answers.length;
+    });
+
+    expect(answers).toEqual([outstanding === 0]);
+  });
+
   it('leaves in doubt at once what it has not taken', async () => {
     const { receiver, sink, answer } = await open(1);
     await using _closed = receiver;

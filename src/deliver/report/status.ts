@@ -65,13 +65,20 @@ function stalled(context: LoopContext): string[] {
 }
 
 const longestUsualWaitMs = 60_000;
+/** A stream calls what it wrote sent after a minute. */
+const longestUsualWaitOfStreamMs = 75_000;
 
 /** Why the lag grows although the receiver takes everything: it restarted, say, and knows nothing of what it had taken. */
-function unacknowledged({ tally, clock, hold }: LoopContext): string[] {
+function unacknowledged({ tally, clock, hold, sink }: LoopContext): string[] {
   const [oldest] = tally.waitingSince;
   const waitedMs = oldest === undefined ? 0 : clock.monotonic() - oldest.at;
-  if (waitedMs < longestUsualWaitMs || hold.note !== undefined) return [];
+  const isStream = sink.sink?.isStream === true;
+  if (waitedMs < (isStream ? longestUsualWaitOfStreamMs : longestUsualWaitMs) || hold.note !== undefined) return [];
   const batches = counted(tally.waitingSince.size, 'batch waits', 'batches wait');
+  if (isStream)
+    return [
+      `${batches} up to ${formatDuration(waitedMs)} to be called sent: the receiver reads slowly, or keeps its side of a closed connection open`,
+    ];
   return [
     `${batches} up to ${formatDuration(waitedMs)} for an acknowledgement of the receiver, which took them; what it does not acknowledge in time is sent again`,
   ];

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import net from 'node:net';
 import tls from 'node:tls';
-import { type Clock, deadline, sleep } from '../../base/clock.ts';
+import { type Clock, deadline } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { counted } from '../../base/quantity.ts';
 import {
@@ -123,22 +123,6 @@ export async function probeStream(
   } catch (error) {
     return failedProbe(error, address, signal);
   }
-}
-
-// A receiver or balancer without anything behind it ends a connection as soon as it has it.
-const keptMs = 1000;
-
-/** True when a connection is taken, kept for a moment, and closed in peace. */
-export async function reachesStream(
-  address: SyslogAddress,
-  trust: LoadedTls | undefined,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const socket = await dial(address, trust, clock, signal);
-  const connection = watchConnection(socket, clock, () => undefined);
-  await Promise.race([sleep(clock, keptMs, signal).catch(() => undefined), connection.ended]);
-  return (await connection.close(signal))?.clean === true;
 }
 
 /** The report of a connection that could not be made. Rethrows when the signal ended it. */

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
+import { sleep } from '../../base/clock.ts';
 import type { Files, Seams } from '../../base/seams.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../sink.ts';
 import { type Connection, type Ending, stallMs, watchConnection } from './connection.ts';
-import { dial, probeStream, reachesStream, verdictOfFailure } from './dial.ts';
+import { dial, probeStream, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
 import { openReplayWindow, type ReplayWindow } from './replay-window.ts';
@@ -52,13 +53,32 @@ export function openStreamSink(transport: Transport): Sink {
       return await transmit(current, batch, { framing, maxBytes, numbered: options.rfc === 5424 }, signal);
     },
     flush,
-    reaches: (_, signal) => reachesStream(address, trust, clock, signal),
+    reaches: (_, signal) => reaches(transport, signal),
     probe: (signal) => probeStream(address, trust, clock, signal),
     async [Symbol.asyncDispose]() {
       await flush();
       for (const connection of open) connection.abandon('the receiver did not close its side before the sink was closed');
     },
   };
+}
+
+// A receiver or balancer without anything behind it ends a connection as soon as it has it.
+const keptMs = 1000;
+
+/** True when a connection is taken, kept for a moment, and its end taken in peace, whether or not the receiver ends its own side then. */
+async function reaches({ address, trust, context: { seams } }: Transport, signal: AbortSignal): Promise<boolean> {
+  const { clock, files } = seams;
+  const socket = await dial(address, trust, clock, signal);
+  const connection = watchConnection(
+    socket,
+    clock,
+    () => undefined,
+    () => outstandingBytes(socket, files),
+  );
+  await Promise.race([sleep(clock, keptMs, signal).catch(() => undefined), connection.ended]);
+  const ending = await connection.close(signal);
+  connection.abandon('nothing more is asked');
+  return ending?.clean ?? true;
 }
 
 async function openLine({ address, options, context, trust }: Transport, signal: AbortSignal): Promise<Line> {
