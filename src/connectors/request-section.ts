@@ -115,6 +115,11 @@ export const PageSpec = Type.Object(
   {
     ...pageParts,
     whole,
+    end: Type.Optional(
+      Type.Union([Type.String(), Type.Number()], {
+        description: 'What a vendor writes in the place of the token on the last page, if it writes something: 0, -1, none.',
+      }),
+    ),
     cap: Type.Optional(
       Type.Integer({
         minimum: 1,

@@ -51,6 +51,19 @@ it('is a bad reply where the header of links holds an address alone, and never t
   expect(error).toMatchObject({ code: 'PEN_SOURCE_BAD_REPLY', fix: expect.stringContaining('page.kind: link') as string });
 });
 
+it.each([
+  [0, 0],
+  [0, '0'],
+  ['-1', -1],
+  ['none', 'none'],
+])('is the end where the token is what the connector says: %j', async (end, next) => {
+  const setting = { ...token, 'page.end': end };
+
+  expect((await pageOf(openVendor(vendorConnector(setting), () => ({ body: { data, next } })))).next).toBeNull();
+  expect((await pageOf(openVendor(vendorConnector(setting), () => ({ body: { data, next: 'c' } })))).next).not.toBeNull();
+  expect((await pageOf(openVendor(vendorConnector(token), () => ({ body: { data, next } })))).next).not.toBeNull();
+});
+
 describe('a flag for more pages', () => {
   const settings = [offset, number, token].map((kind) => ({ ...kind, 'page.more': 'more' }));
 

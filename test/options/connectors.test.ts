@@ -330,6 +330,7 @@ const languages: readonly Language[] = [
       'page.first': [0, byNumber],
       'page.more': ['no', { ...byNumber, 'read.page.size': 1 }],
       'page.cap': [5],
+      'page.end': ['t1', byToken],
       'page.empty_page': ['ends', { ...byToken, 'read.records': 'none' }],
       'reply.format': ['csv'],
       'reply.charset': ['utf-16le'],
@@ -483,6 +484,7 @@ const languages: readonly Language[] = [
       'range.page.more': ['no', { ...rangeBy('page_number'), 'read.range.request.query': query({ page: '{{ page.number }}' }) }],
       'range.page.first': [0, { ...rangeBy('page_number'), 'read.range.request.query': query({ page: '{{ page.number }}' }) }],
       'range.page.cap': [5, rangeBy('none')],
+      'range.page.end': ['t1', { 'read.range.page.kind': 'token', 'read.range.page.token': 'next' }],
       'range.page.empty_page': [
         'ends',
         { 'read.range.page.kind': 'token', 'read.range.page.token': 'next', 'read.range.records': 'none' },

@@ -134,7 +134,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
   },
   sink: {
     drop: ['deliver/prepare.test.ts', 'leaves out what one sink does not want, and of no other sink, again the same for a retry'],
-    stalled_after: ['deliver/status.test.ts', 'says that a sink makes no progress, and why'],
+    stalled_after: ['deliver/report/status.test.ts', 'says that a sink makes no progress, and why'],
     enabled: ['options/effects.test.ts', 'runs no source and no sink with enabled: false'],
     format: ['e2e/secrets.long.test.ts', "takes the secrets out of a vendor's record, in every output and in the journal"],
     include_raw: ['e2e/bad-input.test.ts', 'delivers every record of a page, whatever it is, and says which could not be read'],

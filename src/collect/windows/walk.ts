@@ -224,7 +224,7 @@ const isRateLimit = (error: unknown): boolean => error instanceof PenstockError 
 
 function withWayOut({ code, message, status, retryAfterMs, cause }: PenstockError): PenstockError {
   const fix =
-    'nothing needs to be done: smaller windows are read, and what the smallest of them does not show after ten polls counts as lacking';
+    'smaller windows are read, and what the smallest of them does not show after ten polls counts as lacking; where it is so in each window, see that read.page of the connector takes the place of the next page as the vendor means it, and its end';
   return new PenstockError(code, message, { fix, status, retryAfterMs, cause });
 }
 

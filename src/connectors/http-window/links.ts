@@ -29,6 +29,19 @@ export function nextLink(header: string): string | undefined {
   return undefined;
 }
 
+/** The target of `rel="next"` in a header that should hold links. Throws PEN_SOURCE_BAD_REPLY for one that holds none. */
+export function linkIn(header: string): string | undefined {
+  const bare = header.trim();
+  if (bare === '' || bare.includes('<')) return nextLink(header);
+  throw new PenstockError(
+    'PEN_SOURCE_BAD_REPLY',
+    'the header that should hold the links to other pages holds none in angle brackets',
+    {
+      fix: 'where it is the address of the next page alone, the connector needs page.kind: link with page.header',
+    },
+  );
+}
+
 /**
  * The place of a link, resolved against the request (RFC 3986), as it may be stored: without parameters whose value is a secret. Throws
  * PEN_FOREIGN_ORIGIN for one that leads elsewhere, unless the connector takes links from other hosts.

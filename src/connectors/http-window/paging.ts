@@ -5,7 +5,7 @@ import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { compileColumns } from './columns.ts';
 import { compileUnpaged, isRound } from './full-page.ts';
-import { linkState, nextLink, withoutSecrets } from './links.ts';
+import { linkIn, linkState, withoutSecrets } from './links.ts';
 import type { IsRecord } from './lists-elsewhere.ts';
 import { compileList } from './record-list.ts';
 import { answerOf, mostRecords, UnreadableRow } from './reply.ts';
@@ -197,7 +197,12 @@ function compileNext(page: HttpWindowSpec['page']): Follow {
   if (page.kind === 'offset') return (reply, context) => (hasMore(reply) ? nextOffset(context) : null);
   if (page.kind === 'page_number') return (reply, context) => (hasMore(reply) ? nextNumber(context, page.first ?? 1) : null);
   const told = compileTold(page);
-  if (page.kind === 'token') return (reply, context) => tokenState(hasMore(reply) ? told(reply, context) : undefined, context);
+  const end = page.end === undefined ? undefined : String(page.end);
+  if (page.kind === 'token')
+    return (reply, context) => {
+      const token = hasMore(reply) ? told(reply, context) : undefined;
+      return tokenState(token === end ? undefined : token, context);
+    };
   return (reply, context) => {
     const target = told(reply, context);
     return target === undefined ? null : linkState(target, page, context);
@@ -219,18 +224,6 @@ function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: Pa
     if (text === undefined && !isNothing(told)) throw noPlace(page);
     return text;
   };
-}
-
-function linkIn(header: string): string | undefined {
-  const bare = header.trim();
-  if (bare === '' || bare.includes('<')) return nextLink(header);
-  throw new PenstockError(
-    'PEN_SOURCE_BAD_REPLY',
-    'the header that should hold the links to other pages holds none in angle brackets',
-    {
-      fix: 'where it is the address of the next page alone, the connector needs page.kind: link with page.header',
-    },
-  );
 }
 
 /** What vendors write where there is no next page. */
