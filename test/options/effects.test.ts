@@ -143,7 +143,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
       'starts a new sink where it says, and everything where nothing was collected yet',
       'oldest',
     ],
-    max_dead_letters: ['deliver/holding.test.ts', 'holds when the dead letters are full, and goes on when there is room'],
+    max_dead_letters: ['deliver/hold/holding.test.ts', 'holds when the dead letters are full, and goes on when there is room'],
     when_full: [
       'e2e/back-pressure.long.test.ts',
       'lets a sink that may skip fall behind without stopping collection or the healthy sink beside it',

@@ -124,13 +124,15 @@ async function walk(connector: Connector, test: TestCase, reader: WindowReader, 
     memory: new SourceMemory(),
   };
   const records: Collected[] = [];
-  let [distinct, total] = [0, 0];
+  let total = 0;
+  const met = new Set<string>();
   for await (const { facts, guard } of pages(context, reader, { window: { from, to }, state: null, pages: 0 }, never)) {
     records.push(...placed(facts, `page-${http.asked.length}.json`));
-    [distinct, total] = [guard.distinct, guard.mostTotal];
+    for (const { uid, fingerprint, isFurtherPart } of facts) if (isFurtherPart !== true) met.add(`${uid} ${fingerprint}`);
+    total = guard.mostTotal;
   }
-  if (total <= distinct) return records;
-  throw new PenstockError('PEN_WALK_INCOMPLETE', `the pages name a total of ${total}, but hold ${distinct} different records`, {
+  if (total <= met.size) return records;
+  throw new PenstockError('PEN_WALK_INCOMPLETE', `the pages name a total of ${total}, but hold ${met.size} different records`, {
     fix: 'record every page of the window, or correct read.page.total',
   });
 }
