@@ -1,18 +1,12 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isLoopback } from '../base/loopback.ts';
 
 /** Where the server listens. */
 export interface Listen {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-}
-
-const loopbackName = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|\[::ffff:127(\.\d{1,3}){3}\])$/i;
-
-/** True for a name or address by which nobody but this machine can be reached. */
-export function isLoopback(host: string): boolean {
-  return loopbackName.test(host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 }
 
 /**

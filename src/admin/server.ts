@@ -1,10 +1,12 @@
 // Two servers answer: one on the socket in data_dir, for commands, and one over TCP, for health checks, metrics and the page of a browser.
+
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { isLoopback } from '../base/loopback.ts';
 import type { Seams } from '../base/seams.ts';
-import { isLoopback, type Listen, type Refusal, refusalOf } from './access.ts';
+import { type Listen, type Refusal, refusalOf } from './access.ts';
 import { type CertificateFiles, followPair, readPair } from './certificate.ts';
 import { boundConnections } from './connections.ts';
 import type { AdminOperations, Answer } from './routes.ts';

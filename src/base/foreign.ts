@@ -1,11 +1,12 @@
 // What comes from outside. JSON is bounded before it is built, for a few bytes of text can become gigabytes of objects; text is made
 // harmless before people see it, after secrets were taken out (secrets.ts).
+import { endOfString } from './escaped-keys.ts';
 import { type Json, parseJson } from './json.ts';
 
 /** Every text may hold so many values, and one more for each sixteen characters: records of an audit log need twice as many. */
 const mostAnyway = 250_000;
 const charactersPerValue = 16;
-const [quote, backslash, comma, brace, bracket] = [34, 92, 44, 123, 91];
+const [quote, comma, brace, bracket] = [34, 44, 123, 91];
 
 /** JSON of more values than any log needs. A SyntaxError, for it is as good as none. */
 export class TooManyValues extends SyntaxError {
@@ -19,17 +20,11 @@ export function holdsMoreValues(text: string, most: number): boolean {
   let values = 1;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code === quote) at = endOfString(text, at + 1);
+    if (code === quote) at = endOfString(text, at + 1) - 1;
     else if (code === comma || code === brace || code === bracket) values += 1;
     if (values > most) return true;
   }
   return false;
-}
-
-function endOfString(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && text.charCodeAt(at) !== quote) at += text.charCodeAt(at) === backslash ? 2 : 1;
-  return at;
 }
 
 /** How many values a text of so many characters may hold before memory holds no more. */

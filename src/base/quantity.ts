@@ -1,12 +1,10 @@
 // Durations, sizes and times as people write them: `30s`, `500KB`, `2026-11-21T10:00:00Z`.
-const durationUnits: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
+
+export const minuteMs = 60_000;
+export const hourMs = 3_600_000;
+export const dayMs = 86_400_000;
+
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: minuteMs, h: hourMs, d: dayMs, w: 7 * dayMs };
 const sizeUnits: Readonly<Record<string, number>> = {
   B: 1,
   KB: 1e3,

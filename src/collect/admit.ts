@@ -1,6 +1,8 @@
 // From examined records to one commit: filter, deduplicate, leave out our own traces, count.
+
 import { PenstockError } from '../base/errors.ts';
 import type { Json, JsonText } from '../base/json.ts';
+import { dayMs } from '../base/quantity.ts';
 import { uuid } from '../base/random.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
@@ -33,7 +35,6 @@ export interface Place {
 
 /** Records per commit; a larger page is cut, and only its last part moves the checkpoint. */
 const commitRecords = 5_000;
-const dayMs = 86_400_000;
 /** How long a commit is asked for again when its answer is lost; then the poll fails, and the next one goes on from what is durable. */
 const answerWithinMs = 5_000;
 

@@ -1,11 +1,10 @@
+import { hourMs } from '../base/quantity.ts';
 import { zeroCounts } from '../journal/counts.ts';
 import type { Place } from './admit.ts';
 import type { LedgerRowRange } from './checkpoint.ts';
 import type { SourceContext } from './context.ts';
 import type { WalkedPage } from './windows/scan.ts';
 import type { Window } from './windows/windows.ts';
-
-const hourMs = 3_600_000;
 
 /**
  * The stretch that the newest row covers once the window is complete: windows polled every minute share a row for about an hour, because

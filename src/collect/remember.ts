@@ -1,4 +1,5 @@
 // What this process keeps in mind of the records that it committed, for the status and the warnings.
+import { dayMs } from '../base/quantity.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import { addCounts, type SourceTotals } from '../journal/counts.ts';
 import type { SourceContext } from './context.ts';
@@ -18,8 +19,6 @@ interface Committed {
   readonly maxTime: number;
   readonly received: number;
 }
-
-const dayMs = 86_400_000;
 
 const isUntimed = ({ time, hasUnreadableTime, unreadable }: RecordFacts): boolean =>
   time === undefined && hasUnreadableTime !== true && unreadable === undefined;

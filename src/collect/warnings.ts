@@ -1,5 +1,5 @@
 import { sleep } from '../base/clock.ts';
-import { formatDuration } from '../base/quantity.ts';
+import { dayMs, formatDuration } from '../base/quantity.ts';
 import type { SourceContext } from './context.ts';
 import type { Kind } from './kind.ts';
 import { describeShortfalls } from './memory/shortfalls.ts';
@@ -13,7 +13,6 @@ interface Warning {
   readonly text: string;
 }
 
-const dayMs = 86_400_000;
 /** How early an expiring credential is announced. */
 const expiryNoticeMs = 14 * dayMs;
 

@@ -1,8 +1,10 @@
 // What was collected and delivered hour by hour, and how fast the journal fills. Once a minute the ledger's totals are looked at: what they
 // grew by belongs to the hour. The ledger is the only thing that is counted, so a restart, or a day without a daemon, counts nothing twice.
+
 import { sleep } from '../base/clock.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
+import { hourMs } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Journal, Ledger } from '../journal/journal.ts';
 import { CatchUp } from './catch-up.ts';
@@ -20,7 +22,6 @@ interface Totals {
   readonly delivered: Readonly<Record<string, number>>;
 }
 
-const hourMs = 3_600_000;
 const keptMs = 24 * hourMs;
 const everyMs = 60_000;
 /** Who looks at the page sees nothing older. */

@@ -3,13 +3,13 @@ import { sleep } from '../base/clock.ts';
 import { answerInTime } from '../base/file-turns.ts';
 import type { Log } from '../base/log.ts';
 import { validityOf } from '../base/pem.ts';
-import { formatDuration } from '../base/quantity.ts';
+import { dayMs, formatDuration } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config, ConnectionConfig } from '../config/config.ts';
 import type { Problem } from '../operate/report/status.ts';
 
 /** Credentials of sources are announced as early. */
-const longestNoticeMs = 14 * 86_400_000;
+const longestNoticeMs = 14 * dayMs;
 /** One that lives for a week is not renewed two weeks ahead. */
 const noticeShare = 1 / 4;
 

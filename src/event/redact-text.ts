@@ -1,3 +1,5 @@
+import { redacted } from '../base/secrets.ts';
+
 // Secrets in text that is no JSON: cut off, wrapped in other text, headers, URLs, forms. Each pass goes through the text once, whatever it
 // holds: vendors and their users write it. Which names say that their value is a secret comes first.
 
@@ -31,8 +33,6 @@ export function secretKind(key: string): SecretKind | undefined {
   if (anyValue.test(letters)) return 'any';
   return textValue.test(letters) ? 'text' : undefined;
 }
-
-export const redacted = '[REDACTED]';
 
 // A token with a prefix of its own is known wherever it stands; the colon may be percent-encoded.
 const prefixedToken = /AstraCS(?::|%3A)[A-Za-z0-9:_%-]+/gi;

@@ -1,7 +1,8 @@
 import { parseForeignJson } from '../base/foreign.ts';
 import { isObject, setOwn } from '../base/json.ts';
+import { redacted } from '../base/secrets.ts';
 import { boundDepth } from './depth.ts';
-import { redacted, redactKey, redactWords, secretHint, secretHints, secretKind, tokenPrefix } from './redact-text.ts';
+import { redactKey, redactWords, secretHint, secretHints, secretKind, tokenPrefix } from './redact-text.ts';
 
 /** Text inside text inside text: beyond this many wrappings it is treated as plain text. */
 const deepestWrapping = 8;

@@ -1,5 +1,6 @@
 // Times that are told without a zone, in the zone that the connector names.
-const hourMs = 3_600_000;
+import { hourMs } from '../base/quantity.ts';
+
 const fixed = /^(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$/;
 
 /** Turns a clock on the wall (milliseconds as if it were UTC) into an instant, and an instant into the clock on the wall. */

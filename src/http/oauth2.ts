@@ -2,6 +2,7 @@ import { unlessAborted } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError, passingFix } from '../base/errors.ts';
 import { foreignNumber, isObject } from '../base/json.ts';
+import { dayMs } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './client.ts';
 import { jsonOf } from './json-reply.ts';
@@ -31,7 +32,7 @@ export interface TokenSource {
 const earlyMs = 60_000;
 // RFC 6749 leaves expires_in optional; five minutes is shorter than what any known issuer gives.
 const unknownLifetimeMs = 300_000;
-const longestLifetimeMs = 366 * 86_400_000;
+const longestLifetimeMs = 366 * dayMs;
 
 /**
  * Tokens by client credentials, cached until 60 s before they end.

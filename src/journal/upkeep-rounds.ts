@@ -2,17 +2,22 @@ import type { Clock } from '../base/clock.ts';
 import { explainInLine, PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Outage } from '../base/outage.ts';
+import { dayMs, hourMs } from '../base/quantity.ts';
 import type { UpkeepTrouble } from './contract/operate.ts';
 
 const everyMs = 10_000;
+
+/** How long a window stays in the ledger. */
+export const windowsKeptMs = 400 * dayMs;
+
+/** Skipping goes on for as long as the sink is away; one row of the ledger grows instead of one per batch. */
+export const sameSkipMs = hourMs;
 
 /** Of making room when there is none. */
 export const roomOutage = {
   begins: 'no room can be made in the journal; it is tried again each time that room is asked for',
   ends: 'room can be made in the journal again',
 };
-
-const dayMs = 86_400_000;
 
 /**
  * Milliseconds by which a pause in which no process had the journal ages what is in it, at most, where delivered pages are kept for so long: a

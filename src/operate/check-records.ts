@@ -1,5 +1,7 @@
 // What the records and the emptiness of a checked source say of its connector.
+
 import { PenstockError } from '../base/errors.ts';
+import { dayMs } from '../base/quantity.ts';
 import { sharedIds } from '../collect/index.ts';
 import type { SourceConfig } from '../config/config.ts';
 import type { Page, RecordFacts, WindowReader } from '../connectors/connector.ts';
@@ -9,8 +11,6 @@ import type { EpochFormat } from '../connectors/request-section.ts';
 /** Facts of a page's records. */
 export const factsOf = (page: Page, { connector, tenant }: SourceConfig): readonly RecordFacts[] =>
   [...page.records].map((record) => connector.records.examine(record, tenant));
-
-const dayMs = 86_400_000;
 
 /** What is wrong with how records are read, one line each; empty where nothing is. */
 export function oddRecords(facts: readonly RecordFacts[], { connector }: SourceConfig, now: number): readonly string[] {

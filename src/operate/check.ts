@@ -1,6 +1,6 @@
 import { deadline } from '../base/clock.ts';
 import { asPenstockError, consequenceOf } from '../base/errors.ts';
-import { counted, formatDuration } from '../base/quantity.ts';
+import { counted, dayMs, formatDuration, hourMs } from '../base/quantity.ts';
 import { Budgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type {
@@ -29,7 +29,7 @@ export interface Finding {
   readonly fix?: string;
 }
 
-const [weekMs, hourMs] = [7 * 86_400_000, 3_600_000];
+const weekMs = 7 * dayMs;
 const timeoutMs = 30_000;
 const sampleSize = 100;
 

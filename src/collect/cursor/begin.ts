@@ -1,5 +1,7 @@
 // Where a reading by cursor begins: at its first start, and again when the vendor takes its cursor no more.
+
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { dayMs } from '../../base/quantity.ts';
 import type { CursorReader, CursorRequest } from '../../connectors/connector.ts';
 import { zeroCounts } from '../../journal/counts.ts';
 import { type CursorState, checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
@@ -8,7 +10,6 @@ import { idMemoryMs } from '../memory/ids.ts';
 import { leastSkewMs, overlapBefore, restart, untilProven } from '../windows/begin.ts';
 import { align } from '../windows/windows.ts';
 
-const dayMs = 86_400_000;
 const iso = (time: number): string => new Date(time).toISOString();
 
 export type CursorCheckpoint = LiveCheckpoint & { readonly cursor: CursorState };

@@ -1,6 +1,8 @@
 // A source whose vendor goes on from a cursor: beginning (no cursor yet) -> reading on, page by page, each committed with the cursor behind it ->
 // caught up, until the next poll goes on from there. A cursor that the vendor takes no more leads back to the beginning.
+
 import { PenstockError } from '../../base/errors.ts';
+import { dayMs } from '../../base/quantity.ts';
 import type {
   CursorPage,
   CursorReader,
@@ -35,7 +37,6 @@ import {
 import { numberedOn, wereReadBefore } from './equal-rows.ts';
 import { after, CursorSteps, isPassed, newestOf, type PageEnd, partly, type Step } from './step.ts';
 
-const dayMs = 86_400_000;
 /** Records that are examined and committed at once: a page may hold any number. */
 const recordsAtOnce = 5_000;
 

@@ -1,6 +1,6 @@
+import { dayMs } from '../../base/quantity.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 
-const dayMs = 86_400_000;
 /** Assumed where nobody knows how long the vendor keeps events. */
 const unknownRetentionMs = 90 * dayMs;
 

@@ -1,6 +1,6 @@
 import { isObject, type Json } from '../../base/json.ts';
+import { minuteMs } from '../../base/quantity.ts';
 
-const minuteMs = 60_000;
 /** Upper bounds of the histogram's buckets, milliseconds; the last bucket is open. */
 const bounds = [minuteMs, 5 * minuteMs, 15 * minuteMs, 60 * minuteMs, 6 * 60 * minuteMs, 24 * 60 * minuteMs, 72 * 60 * minuteMs];
 const names = ['1m', '5m', '15m', '1h', '6h', '24h', '72h', 'more'] as const;

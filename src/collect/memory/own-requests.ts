@@ -1,8 +1,5 @@
 import { isObject, type Json } from '../../base/json.ts';
-
-const minuteMs = 60_000;
-const hourMs = 3_600_000;
-const dayMs = 86_400_000;
+import { dayMs, hourMs, minuteMs } from '../../base/quantity.ts';
 
 interface Bucket {
   readonly start: number;

@@ -1,4 +1,5 @@
 // Where a poll begins, when clocks were wrong meanwhile.
+import { dayMs } from '../../base/quantity.ts';
 import { checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { mostSkewMs } from '../memory/vendor-clock.ts';
@@ -90,7 +91,7 @@ export async function untilProven(
 
 async function lastWindowBefore({ journal, settings }: SourceContext, now: number): Promise<number | undefined> {
   for (const days of [1, 8, 64, 512]) {
-    const windows = await journal.windows(settings.name, now - days * 86_400_000, now);
+    const windows = await journal.windows(settings.name, now - days * dayMs, now);
     const ends = windows.flatMap(({ to, complete, lane }) =>
       complete && lane === 'live' && to !== null && to <= now ? [to] : [],
     );

@@ -1,4 +1,5 @@
 // An API without a time range, which lists its newest records first: what a window holds is found by the times of the records.
+import { dayMs, hourMs } from '../../base/quantity.ts';
 import { compileTime, openZone } from '../../event/index.ts';
 import type { RecordSpec } from '../connector-schema.ts';
 import type { WholePage } from './paging.ts';
@@ -7,9 +8,6 @@ interface Range {
   readonly from?: number | undefined;
   readonly to?: number | undefined;
 }
-
-const dayMs = 86_400_000;
-const hourMs = 3_600_000;
 
 /**
  * Compiles what a page holds of a window: it is the last one when all of its records are older. One without a time belongs to any window, and

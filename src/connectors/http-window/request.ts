@@ -1,5 +1,5 @@
 import { exactNumber, parseJson } from '../../base/json.ts';
-import { durationMs, sizeBytes } from '../../base/quantity.ts';
+import { dayMs, durationMs, hourMs, sizeBytes } from '../../base/quantity.ts';
 import { openZone } from '../../event/index.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import { compileUrl } from '../origin.ts';
@@ -191,9 +191,6 @@ function compileText(text: string, types: BodyTypes): JsonTemplate {
  * pattern ends the window at the next that can be written, so that no record falls behind it.
  */
 export type BoundFormat = (ms: number, edge: 'from' | 'to') => string;
-
-const dayMs = 86_400_000;
-const hourMs = 3_600_000;
 
 /** Granularity of window bounds in milliseconds. */
 export function precisionMs({ precision = 'ms', format = 'rfc3339' }: WindowSpec): number {

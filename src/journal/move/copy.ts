@@ -7,6 +7,7 @@ import { openNames } from '../sqlite/core.ts';
 import { openLedger } from '../sqlite/delivery/ledger.ts';
 import { all, inTransaction, one } from '../sqlite/file/database.ts';
 import { type Block, damagedBlock, isWhole } from '../sqlite/records/id-blocks.ts';
+import { idBytes, rowBytes } from '../sqlite/records/id-table.ts';
 import { counted, type Row, seenToDatabase, seenToFile, sourceColumns, type Table, tables } from './tables.ts';
 
 /** A table that was moved, with how many rows it has in both places. */
@@ -17,8 +18,6 @@ export interface Moved {
 
 const batchRows = 1000;
 const batchPages = 20;
-const idBytes = 16;
-const rowBytes = 24;
 // Kept by others than the tables that are copied: counts of letters follow from the letters, and SQLite's own.
 const derived = new Set([
   'letter_counts',

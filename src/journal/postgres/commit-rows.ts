@@ -1,8 +1,7 @@
 // SQL of what a commit makes of rows that are there already, the same for one commit and for many.
-import { sourceCounters } from '../counts.ts';
 
-/** Touching a day with every page would write for nothing; ages are counted in days. */
-export const touchEveryMs = 3_600_000;
+import { sourceCounters } from '../counts.ts';
+import { touchEveryMs } from '../records/rows.ts';
 
 /** Of `windows AS w`. */
 export const onWindow = `ON CONFLICT (source, key, kind) DO UPDATE SET from_time = excluded.from_time, to_time = excluded.to_time, ${sourceCounters

@@ -1,10 +1,9 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { noSource } from '../records/rows.ts';
 import { longestPauseMs } from '../upkeep-rounds.ts';
 import type { Database, Sql } from './database.ts';
 
-/** The id under which notes of the journal itself are kept; no source has it. */
-export const noSource = 0;
 const timeNote = 'journal_time';
 
 interface Saved {

@@ -1,12 +1,13 @@
 // Dead letters. How many there are of each sink, source, code and action is counted with every one that comes, changes or goes, and an index
 // leads to the letters of such a group in the order of their ids: among a million, a page and a count are found soon.
+
 import type { DeadLetter, LetterFilter, NewDeadLetter } from '../journal.ts';
 import { type DiscardedRow, discardedAtOnce, discardNotes } from '../records/given-up.ts';
 import { columnsOf, type LetterRow, letterColumns, letterOf } from '../records/letter-rows.ts';
+import { noSource } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import { type Sql, Values } from './database.ts';
 import { Gathered } from './gathered.ts';
-import { noSource } from './journal-time.ts';
 import { addTotals } from './ledger.ts';
 import { putNote } from './state.ts';
 

@@ -1,16 +1,19 @@
 // Commits without records, which every poll with nothing new ends with: those of many sources are one statement. It does for each source what
 // a commit of its own does, or nothing at all: where another holds the source's rows, the fence says no or the commit was stored before, the
 // commit is left to a statement of its own, which says why.
+
+import { dayMs } from '../../base/quantity.ts';
 import { sourceCounters } from '../counts.ts';
 import type { Commit } from '../journal.ts';
 import { textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
-import { onCheckpoint, onDay, onNote, onWindow, touchEveryMs } from './commit-rows.ts';
+import { touchEveryMs } from '../records/rows.ts';
+import { onCheckpoint, onDay, onNote, onWindow } from './commit-rows.ts';
 import { type Core, waitsPart, withAttempt } from './core.ts';
 import { Values } from './database.ts';
 import { Gathered } from './gathered.ts';
 import type { OwnedSource } from './names.ts';
-import { dayMs, listOf } from './seen.ts';
+import { listOf } from './seen.ts';
 
 interface QuietCommit {
   readonly commit: Commit;

@@ -1,10 +1,9 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
 import { forgottenNote } from '../records/given-up.ts';
-import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
+import { connectorOf, identityOf, identityText, nameTaken, noSource } from '../records/rows.ts';
 import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
-import { noSource } from './journal-time.ts';
 import { discardLetters } from './letters.ts';
 import { configuredNames, either, registeredAs } from './members.ts';
 import { ensureSource, formerNames, notFound } from './names.ts';

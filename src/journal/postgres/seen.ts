@@ -1,11 +1,12 @@
+import { dayMs } from '../../base/quantity.ts';
 import type { Commit } from '../journal.ts';
 import { onceEach, type Wanted } from '../records/once-each.ts';
+import { touchEveryMs } from '../records/rows.ts';
 import { intsOf, numbersOf, uuidsOf } from './binary-arrays.ts';
-import { onDay, touchEveryMs } from './commit-rows.ts';
+import { onDay } from './commit-rows.ts';
 import type { Core } from './core.ts';
 import type { Values } from './database.ts';
 
-export const dayMs = 86_400_000;
 const noTime = 0;
 
 /** Records without a time would share one bucket that is touched for ever: they are kept by the day of receipt, as a negative number. */

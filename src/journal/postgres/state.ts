@@ -4,11 +4,10 @@ import { type Json, parseJson } from '../../base/json.ts';
 import type { GivenUp, Job, Jobs, RecordLog, Reports } from '../journal.ts';
 import { givenUpOf, isGivenUp, type NamedNote } from '../records/given-up.ts';
 import { textChecksum } from '../records/pages.ts';
-import { type JobRow, jobOf } from '../records/rows.ts';
+import { type JobRow, jobOf, noSource } from '../records/rows.ts';
 import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
 import { Gathered } from './gathered.ts';
-import { noSource } from './journal-time.ts';
 import { ensureSource } from './names.ts';
 
 interface Named {

@@ -4,7 +4,7 @@ import { Outage } from '../../base/outage.ts';
 import type { UpkeepTrouble } from '../contract/operate.ts';
 import { kindName } from '../records/positions.ts';
 import { logSkipped } from '../records/rows.ts';
-import { roomOutage, UpkeepRounds } from '../upkeep-rounds.ts';
+import { roomOutage, sameSkipMs, UpkeepRounds, windowsKeptMs } from '../upkeep-rounds.ts';
 import { alone, type Core } from './core.ts';
 import type { Sql } from './database.ts';
 import { expireFarAhead } from './members.ts';
@@ -28,9 +28,6 @@ const expireIds = 5000;
 const [batchPages, agedPages] = [64, 1000];
 // How far into a lane the search looks, so that a lane of very many pages holds nobody up.
 const searchPages = 2000;
-const windowsKeptMs = 400 * 86_400_000;
-// Skipping goes on for as long as the sink is away; one row of the ledger grows instead of one per batch.
-const sameSkipMs = 3_600_000;
 
 export class Upkeep {
   readonly #options: UpkeepOptions;

@@ -1,10 +1,18 @@
 // What rows say that every engine stores alike: windows of the ledger, jobs, replays, identities of sources; and what is said of them in words.
+
 import { PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import type { Log } from '../../base/log.ts';
+import { hourMs } from '../../base/quantity.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../counts.ts';
 import type { Job, LedgerWindow, StoredRecords } from '../journal.ts';
 import { kindName } from './positions.ts';
+
+/** The id under which notes of the journal itself are kept; ids of sources start above it. */
+export const noSource = 0;
+
+/** Touching a day with every page would write for nothing; ages are counted in days. */
+export const touchEveryMs = hourMs;
 
 export interface WindowRow extends SourceTotals, Pick<LedgerWindow, 'key' | 'updated'> {
   readonly kind: number;

@@ -1,12 +1,12 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
 import { forgottenNote } from '../records/given-up.ts';
-import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
+import { connectorOf, identityOf, identityText, nameTaken, noSource } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import type { LetterStore } from './delivery/dead-letters.ts';
 import type { OffsetStore } from './delivery/offsets.ts';
 import { all, one } from './file/database.ts';
-import { noSource, type StateStore } from './records/state.ts';
+import type { StateStore } from './records/state.ts';
 
 interface Stores {
   readonly offsets: OffsetStore;

@@ -1,4 +1,4 @@
-import { createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import {
   askAtTime,
@@ -6,7 +6,9 @@ import {
   cacheToken,
   type MintedToken,
   oauth2ClientCredentials,
+  readSigningKey,
   readToken,
+  signJwt,
   type TokenSource,
 } from '../../http/index.ts';
 import { afterPause } from '../exchange.ts';
@@ -130,8 +132,7 @@ function signingKeyOf(secret: string): Buffer {
 
 interface ServiceAccount {
   readonly email: string;
-  readonly keyId: string | undefined;
-  readonly key: KeyObject;
+  readonly key: ReturnType<typeof readSigningKey>;
   readonly tokenUri: string;
 }
 
@@ -153,20 +154,13 @@ type Exchanging = Pick<SinkContext, 'http' | 'seams' | 'timeoutMs'>;
 async function mint(account: ServiceAccount, scope: string, context: Exchanging): Promise<MintedToken> {
   const { http, seams, timeoutMs = 30_000 } = context;
   const url = new URL(account.tokenUri);
-  const answer = await askAtTime(seams.clock, (nowMs) => {
-    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: signedJwt(account, scope, nowMs) };
-    return askForToken({ url, grant, proof: { form: {}, headers: {} } }, http, timeoutMs);
+  const claims = { iss: account.email, scope, aud: account.tokenUri };
+  const answer = await askAtTime(seams.clock, async (nowMs) => {
+    const assertion = await signJwt(account.key, claims, nowMs, lifetimeSeconds);
+    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion };
+    return await askForToken({ url, grant, proof: { form: {}, headers: {} } }, http, timeoutMs);
   });
   return readToken(answer, url.origin, seams);
-}
-
-/** The assertion that the token endpoint takes; `nowMs` becomes its time of issue. */
-function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope: string, nowMs: number): string {
-  const issued = Math.floor(nowMs / 1000);
-  const header = { alg: 'RS256', typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) };
-  const claims = { iss: email, scope, aud: tokenUri, iat: issued, exp: issued + lifetimeSeconds };
-  const text = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
 }
 
 /** Reads the JSON key of a service account; throws PEN_CONFIG_INVALID when it is invalid. */
@@ -175,7 +169,7 @@ export function readKeyFile(keyFile: string): ServiceAccount {
   const tokenUri = typeof uri === 'string' ? uri : 'https://oauth2.googleapis.com/token';
   if (typeof email !== 'string' || typeof pem !== 'string' || !URL.canParse(tokenUri)) throw badKeyFile();
   try {
-    return { email, keyId: typeof keyId === 'string' ? keyId : undefined, key: createPrivateKey(pem), tokenUri };
+    return { email, key: readSigningKey(pem, 'RS256', typeof keyId === 'string' ? keyId : undefined), tokenUri };
   } catch (error) {
     throw badKeyFile(error);
   }

@@ -3,7 +3,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, deadline } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import { counted } from '../../base/quantity.ts';
+import { counted, dayMs } from '../../base/quantity.ts';
 import {
   attemptTimeoutMs,
   certificateFix,
@@ -102,8 +102,6 @@ export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogA
   }
   return { kind: 'retry', reason: endsHandshake(error) ? `${reason} (${silentRefusal})` : reason };
 }
-
-const dayMs = 86_400_000;
 
 /** Connects, says what is on the other side, and closes again; for tcp and tls that is all that can be proved. */
 export async function probeStream(

@@ -1,13 +1,12 @@
 import type { SQLInputValue } from 'node:sqlite';
+import { dayMs } from '../../../base/quantity.ts';
 import type { Seen, WindowDelta } from '../../journal.ts';
 import { onceEach, type Wanted } from '../../records/once-each.ts';
+import { touchEveryMs } from '../../records/rows.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import { type IdBlocks, openIdBlocks, openMoveBlocks } from './id-blocks.ts';
 
-// Touching a day on every page would write for nothing; ages are counted in days.
-const touchEveryMs = 3_600_000;
-const dayMs = 86_400_000;
 // Records without a time would share one bucket that is touched for ever: they are kept by the day of receipt, as a negative number.
 const noTime = 0;
 

@@ -2,11 +2,9 @@ import { PenstockError } from '../../../base/errors.ts';
 import { type Json, parseJson } from '../../../base/json.ts';
 import type { Reports } from '../../journal.ts';
 import { textChecksum } from '../../records/pages.ts';
+import { noSource } from '../../records/rows.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
-
-/** The id under which notes of the journal itself are kept; AUTOINCREMENT starts above it. */
-export const noSource = 0;
 
 export type StateStore = ReturnType<typeof openState>;
 

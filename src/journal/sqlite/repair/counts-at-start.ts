@@ -1,7 +1,9 @@
 // Counts that disagree are no reason to keep a daemon down while every record that a sink still needs is there: they are set right at the
 // start, logged, and shown in `status` for a week.
+
 import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../../base/clock.ts';
+import { dayMs } from '../../../base/quantity.ts';
 import { isBalanced } from '../../counts.ts';
 import type { Correction, LedgerRow } from '../../journal.ts';
 import { openNames } from '../core.ts';
@@ -109,7 +111,7 @@ interface Noted extends Correction {
 
 const noteName = 'corrections';
 const mostNoted = 20;
-const shownMs = 7 * 86_400_000;
+const shownMs = 7 * dayMs;
 
 /** Sets right what {@link disagreements} finds, and notes it, in one transaction. Returns a sentence with the numbers for each. */
 export function setCountsRight(db: DatabaseSync, clock: Clock, time: JournalTime): string[] {

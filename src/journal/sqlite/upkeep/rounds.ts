@@ -1,7 +1,7 @@
 import { sleep } from '../../../base/clock.ts';
 import { PenstockError } from '../../../base/errors.ts';
 import { Outage } from '../../../base/outage.ts';
-import { roomOutage, UpkeepRounds } from '../../upkeep-rounds.ts';
+import { roomOutage, UpkeepRounds, windowsKeptMs } from '../../upkeep-rounds.ts';
 import type { Core } from '../core.ts';
 import { one, truncateWal } from '../file/database.ts';
 import type { SeenIndex } from '../records/seen.ts';
@@ -22,7 +22,6 @@ const expireIds = 5000;
 const vacuumPages = 1024;
 const freePagesKept = 16_384;
 const pauseMs = 20;
-const windowsKeptMs = 400 * 86_400_000;
 // What a process that is killed has not saved of the journal's time makes what it keeps that much younger.
 const saveTimeEveryMs = 60_000;
 

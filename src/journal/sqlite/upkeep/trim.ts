@@ -1,5 +1,6 @@
 import { kindName } from '../../records/positions.ts';
 import { logSkipped } from '../../records/rows.ts';
+import { sameSkipMs } from '../../upkeep-rounds.ts';
 import type { Core } from '../core.ts';
 import type { OffsetStore } from '../delivery/offsets.ts';
 import { all, one } from '../file/database.ts';
@@ -126,9 +127,6 @@ function lastOfLanes(pages: readonly Candidate[]): Map<LaneEnd, number> {
   for (const page of pages) last.set(`${page.lane.source}/${page.lane.kind}`, [page.lane, page.last]);
   return new Map(last.values());
 }
-
-// Skipping goes on for as long as the sink is away; one row of the ledger grows instead of one per batch.
-const sameSkipMs = 3_600_000;
 
 function openNote({ db, clock }: Core) {
   const range = db.prepare(
