@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import type { Clock } from '../base/clock.ts';
+import { dayMs } from '../base/quantity.ts';
 import type { Schedule } from '../connectors/source-settings.ts';
 
 /** Says when the next poll is due. Intervals follow the monotonic clock; cron follows the wall clock, whose steps neither stop nor burst it. */
@@ -53,5 +54,5 @@ export function openSchedule(schedule: Schedule, clock: Clock): () => Due {
 export function usualIntervalMs(schedule: Schedule, now: number): number {
   if ('everyMs' in schedule) return schedule.everyMs;
   const [first, second] = new Cron(schedule.cron, { timezone: schedule.timezone }).nextRuns(2, new Date(now));
-  return first === undefined || second === undefined ? 86_400_000 : second.getTime() - first.getTime();
+  return first === undefined || second === undefined ? dayMs : second.getTime() - first.getTime();
 }

@@ -43,7 +43,7 @@ function quiet({ settings, memory, state, seams }: SourceContext): Warning[] {
 }
 
 /** How long a source may have had no event at all before that is odd. */
-const neverAfterMs = 86_400_000;
+const neverAfterMs = dayMs;
 
 function never({ settings, memory, state, health, seams }: SourceContext): Warning[] {
   const age = seams.clock.monotonic() - state.since;

@@ -55,7 +55,7 @@ export async function attempt(
   const isAlone = (batch.blame.isSuspect || isProbe) && sink.isStream === true;
   // What went before it on a stream is not to share its fate.
   if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
-  const unnoted = sink.settlesFirst === true ? await prepared(context, batch, sink) : undefined;
+  const unnoted = sink.settlesFirst === true ? await noteBefore(context, batch, sink) : undefined;
   // The answer of the journal, or of the receiver, may have come after the lease.
   const unsent = unnoted ?? (isOwned(context, batch) ? undefined : lost);
   if (unsent !== undefined) {
@@ -77,7 +77,7 @@ export async function attempt(
 }
 
 /** What has to be done before a sink with {@link Sink.settlesFirst} is given a batch; gives the verdicts in place of an answer where that fails. */
-async function prepared(context: LoopContext, batch: Batch, sink: Sink): Promise<Verdicts | undefined> {
+async function noteBefore(context: LoopContext, batch: Batch, sink: Sink): Promise<Verdicts | undefined> {
   const { withdrawals, plan, clock, settings, cutOff } = context;
   try {
     using limit = deadline(clock, settings.timeoutMs, cutOff.signal);

@@ -128,7 +128,7 @@ export class OpenLane {
   #after: Position;
   #settledUpTo: Position;
   #open = 0;
-  /** Where that ends, by batch. */
+  /** By batch that is under way: the position of its last record of this lane. */
   readonly #underWay = new Map<object, number>();
   #takenUpTo = 0;
   #isLost = false;

@@ -7,7 +7,7 @@ import { zeroCounts } from '../../journal/counts.ts';
 import { type CursorState, checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
-import { leastSkewMs, overlapBefore, restart, untilProven } from '../windows/begin.ts';
+import { leastSkewMs, notAhead, overlapBefore, untilProven } from '../windows/begin.ts';
 import { align } from '../windows/windows.ts';
 
 const iso = (time: number): string => new Date(time).toISOString();
@@ -21,13 +21,13 @@ export async function beginCursor(context: SourceContext, reader: CursorReader):
   const opened = await openLiveCheckpoint(context, start, (former) => goingOn(context, former));
   context.memory.vendorClock.remember(opened, context.seams.clock);
   const now = Math.max(context.seams.clock.now(), vendorNow(context));
-  const live = await unlessAhead(context, opened, now);
-  const { walk: _walk, from: windowFrom, ...rest } = live;
+  const live = await notAhead(context, opened, now);
+  const { walk: _walk, from: _from, ...rest } = live;
   const kept = live.cursor;
   if (kept === undefined) {
     // Also where our clock is behind now: there is no later poll that would look before it.
     const until = live.until > now ? await untilProven(context, live, now) : live.until;
-    const from = Math.max(live.start, Math.min(windowFrom ?? until, until - settings.window.overlapMs));
+    const from = overlapBefore(context, { ...live, until });
     return { ...rest, until, cursor: { place: null, from, isCaughtUp: false } };
   }
   if (kept.place !== null && kept.place.kind !== reader.cursor) {
@@ -48,18 +48,6 @@ function goingOn(context: SourceContext, former: LiveCheckpoint): LiveCheckpoint
   const { cursor, newest } = former;
   const fresh = checkpointAt(context.settings, overlapBefore(context, former));
   return { ...fresh, ...(cursor !== undefined && { cursor }), ...(newest !== undefined && { newest }) };
-}
-
-/** A first start that was fixed in the future comes from a wrong clock; it is fixed again. */
-async function unlessAhead(context: SourceContext, live: LiveCheckpoint, now: number): Promise<LiveCheckpoint> {
-  const { start } = context.settings;
-  const isProven = live.newest !== undefined && live.newest >= live.start;
-  if (live.start <= now || isProven || (start !== 'now' && !('backMs' in start))) return live;
-  context.log.warn(
-    { start: iso(live.start) },
-    'the first start was fixed in the future, so a clock was wrong; it is fixed again',
-  );
-  return await restart(context, firstStart(context.settings, now));
 }
 
 const justMs = 60_000;

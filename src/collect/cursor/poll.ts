@@ -22,7 +22,7 @@ import { type Kind, type Poll, readerOf } from '../kind.ts';
 import { closeRow, receivedRow } from '../ledger-row.ts';
 import { OwnRecords } from '../own-records.ts';
 import { following } from '../windows/begin.ts';
-import { measuredTime, partsOf } from '../windows/pages.ts';
+import { noted, partsOf } from '../windows/pages.ts';
 import {
   beginCursor,
   begunAgain,
@@ -36,9 +36,6 @@ import {
 } from './begin.ts';
 import { numberedOn, wereReadBefore } from './equal-rows.ts';
 import { after, CursorSteps, isPassed, newestOf, type PageEnd, partly, type Step } from './step.ts';
-
-/** Records that are examined and committed at once: a page may hold any number. */
-const recordsAtOnce = 5_000;
 
 export class CursorKind implements Kind {
   readonly hasWindows = true;
@@ -209,16 +206,11 @@ class CursorPoll {
     return { page, began, live: { ...live, start: began, until: began, cursor: { ...live.cursor, from: began } } };
   }
 
-  /** Notes how many requests left this machine, also when they failed: each may show up in the vendor's log. */
   async #page(request: CursorRequest): Promise<CursorPage> {
-    const before = this.#reader.requestCount;
     try {
-      const page = await this.#reader.page(request, this.#halt.hard);
-      return { ...page, ...measuredTime(this.#context, page) };
+      return await noted(this.#context, this.#reader, () => this.#reader.page(request, this.#halt.hard));
     } catch (error) {
       throw request.state === null ? refusedAtStart(error) : error;
-    } finally {
-      this.#context.memory.requests.add(vendorNow(this.#context), this.#reader.requestCount - before);
     }
   }
 
@@ -267,7 +259,7 @@ class CursorPoll {
   /** Facts of a page, part by part, of which the first `known` had been committed before. */
   async *#examined(records: RecordList, known: number): AsyncGenerator<readonly RecordFacts[], void, undefined> {
     let start = 0;
-    for (const raws of partsOf(records, recordsAtOnce)) {
+    for (const raws of partsOf(records)) {
       const facts = await this.#number(raws, known - start);
       yield* detailsOf(this.#reader)?.add(this.#context, raws, facts, this.#halt.hard) ?? [facts];
       start += raws.length;

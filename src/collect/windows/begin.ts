@@ -24,25 +24,30 @@ export function overlapBefore({ settings: { window } }: SourceContext, { start, 
 
 /** Takes back a checkpoint that lies in the future, where that means that a clock was wrong before and not that ours is behind now. */
 async function rewound(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
-  const { settings, log } = context;
   const now = Math.max(context.seams.clock.now(), vendorNow(context));
+  const started = await notAhead(context, live, now);
+  if (started !== live) return started;
   const { walk, ...withoutWalk } = live;
   if (live.until <= now) return walk !== undefined && walk.to > now ? withoutWalk : live;
-  const { newest } = live;
-  const isStartProven = newest !== undefined && newest >= live.start;
-  if (live.start > now && !isStartProven && (settings.start === 'now' || 'backMs' in settings.start)) {
-    log.warn({ start: iso(live.start) }, 'the first start was fixed in the future, so a clock was wrong; it is fixed again');
-    return await restart(context, firstStart(settings, now));
-  }
   if (live.until === live.start || isPastForVendor(context, live.until)) return live;
   const until = await untilProven(context, live, now);
   if (until === live.until) return live;
-  log.warn(
+  context.log.warn(
     { was: iso(live.until), until: iso(until) },
     'the checkpoint lies in the future, so a clock was wrong; collection goes on after the last record, or the last window before now',
   );
   const { from: _from, ...rest } = withoutWalk;
   return { ...rest, until };
+}
+
+/** A first start that was fixed in the future comes from a wrong clock; it is fixed again. */
+export async function notAhead(context: SourceContext, live: LiveCheckpoint, now: number): Promise<LiveCheckpoint> {
+  const { start } = context.settings;
+  const isProven = live.newest !== undefined && live.newest >= live.start;
+  if (live.start <= now || isProven || (start !== 'now' && !('backMs' in start))) return live;
+  const fields = { start: iso(live.start) };
+  context.log.warn(fields, 'the first start was fixed in the future, so a clock was wrong; it is fixed again');
+  return await restart(context, firstStart(context.settings, now));
 }
 
 /**
@@ -74,7 +79,7 @@ export async function following(context: SourceContext, live: LiveCheckpoint): P
   return await restart(context, live.start + skewMs);
 }
 
-export async function restart(context: SourceContext, start: number): Promise<LiveCheckpoint> {
+async function restart(context: SourceContext, start: number): Promise<LiveCheckpoint> {
   const fresh = checkpointAt(context.settings, align(context, start));
   await context.journal.append({ source: context.settings.name, checkpoint: { name: 'live', value: fresh } });
   return fresh;

@@ -69,7 +69,7 @@ async function* pageAfterPage(
     context.memory.unpaged = page.next === null ? context.memory.unpaged + (page.mayBeCut === 'unpaged' ? 1 : 0) : 0;
     const details = withoutDetails === true ? undefined : detailsOf(reader);
     let taken = 0;
-    for (const raws of partsOf(page.records, recordsAtOnce)) {
+    for (const raws of partsOf(page.records)) {
       taken += raws.length;
       const plain = await examineAll(context, raws);
       guard.refuseLoop(page, plain, { state: next, isPart: taken < page.records.length });
@@ -88,15 +88,15 @@ async function* pageAfterPage(
   }
 }
 
-/** Records that are examined at once where they are made when they are asked for. */
+/** Records that are examined and committed at once: a page may hold any number. */
 const recordsAtOnce = 5_000;
 /** Characters that the events of one record repeat, examined at once. */
 const copiedAtOnce = 16 * 1024 * 1024;
 
-/** The records of a page, so many at once and no more than memory should hold; of a page without records, none once. */
-export function* partsOf(records: RecordList, atOnce: number): Generator<readonly RawRecord[]> {
+/** The records of a page, no more at once than memory should hold; of a page without records, none once. */
+export function* partsOf(records: RecordList): Generator<readonly RawRecord[]> {
   for (let start = 0; start === 0 || start < records.length; ) {
-    const raws = records.slice(start, start + atOnce);
+    const raws = records.slice(start, start + recordsAtOnce);
     let [count, copied] = [0, 0];
     while (count < raws.length && copied < copiedAtOnce) {
       copied += raws[count]?.copied ?? 0;
@@ -122,18 +122,30 @@ export async function countOf(
   }
 }
 
-/** Notes how many requests left this machine, also when they failed: each may show up in the vendor's log. */
-async function askPage(
+function askPage(
   context: PageContext,
   reader: WindowReader,
   window: (Window & { readonly limit?: number }) | 'untimed',
   state: PageState | null,
   signal: AbortSignal,
 ): Promise<Page> {
+  const ask = () => (window === 'untimed' ? askUntimed(reader, state, signal) : reader.page({ ...window, state }, signal));
+  return noted(context, reader, ask);
+}
+
+/**
+ * Asks for a page. Notes how many requests left this machine, also when they failed: each may show up in the vendor's log; and the time of the
+ * answer, which the page lacks where its Date is not that of a clock.
+ */
+export async function noted<P extends Pick<Page, 'serverTime'>>(
+  context: PageContext,
+  reader: { readonly requestCount: number },
+  ask: () => Promise<P>,
+): Promise<P> {
   const before = reader.requestCount;
   try {
-    const page = await (window === 'untimed' ? askUntimed(reader, state, signal) : reader.page({ ...window, state }, signal));
-    return { ...page, ...measuredTime(context, page) };
+    const page = await ask();
+    return { ...page, serverTime: measuredTime(context, page) };
   } finally {
     context.memory.requests.add(vendorNow(context), reader.requestCount - before);
   }
@@ -146,14 +158,16 @@ function askUntimed(reader: WindowReader, state: PageState | null, signal: Abort
 
 const farMs = 60_000;
 
-/** The time of a page's answer, or no time where its Date is not that of a clock. */
-export function measuredTime({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): Pick<Page, 'serverTime'> {
+function measuredTime(
+  { memory, seams: { clock }, log }: PageContext,
+  { serverTime }: Pick<Page, 'serverTime'>,
+): number | undefined {
   memory.vendorClock.hasAnswered = true;
-  if (serverTime === undefined) return {};
+  if (serverTime === undefined) return undefined;
   const wasFar = Math.abs(memory.vendorClock.skewMs ?? 0) > farMs;
   const time = memory.vendorClock.take(serverTime, clock);
   const ms = memory.vendorClock.skewMs ?? 0;
   if (Math.abs(ms) > farMs && !wasFar)
     log.warn({ skewMs: ms }, "the vendor's clock and ours differ; windows follow the slower one");
-  return { serverTime: time };
+  return time;
 }

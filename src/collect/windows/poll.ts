@@ -1,5 +1,5 @@
 // A source that is asked for time ranges: windows until it has caught up, then a part of the sweep when one is due.
-import { formatDuration } from '../../base/quantity.ts';
+import { dayMs, formatDuration } from '../../base/quantity.ts';
 import type { Reader, WindowReader } from '../../connectors/connector.ts';
 import { admit, type Place } from '../admit.ts';
 import type { LiveCheckpoint } from '../checkpoint.ts';
@@ -140,8 +140,6 @@ function newestOf({ newest }: LiveCheckpoint, { facts, walk }: WalkedPage): Pick
 
 /** How many records of a page lie so far from its window that no rounding explains it: the vendor did not filter, or a next link lost the window. */
 function outside(context: SourceContext, { facts, walk: { from, to } }: WalkedPage): number {
-  const marginMs = Math.max(leastMarginMs, overlapOf(context)) + (context.settings.connector.defaults.strayMs ?? 0);
+  const marginMs = Math.max(dayMs, overlapOf(context)) + (context.settings.connector.defaults.strayMs ?? 0);
   return facts.filter(({ time }) => time !== undefined && (time < from - marginMs || time > to + marginMs)).length;
 }
-
-const leastMarginMs = 86_400_000;
