@@ -143,7 +143,7 @@ export const CursorPageSpec = Type.Object(
       ),
     ),
   },
-  { ...closed, description: 'How the log goes on behind a page, within a poll and from one to the next.' },
+  { ...closed, description: 'How the log goes on after a page, within a poll and from one to the next.' },
 );
 
 /** Bounds that are numbers, from the coarsest unit to the finest: each is a thousandth of the one before. */

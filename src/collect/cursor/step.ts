@@ -71,13 +71,9 @@ function circle(): PenstockError {
 function noWayOn(next: PageState | null, saysMore: boolean): PenstockError {
   const what = saysMore ? 'says that there is more' : 'is full';
   const cursor = next === null ? 'names no cursor' : 'names the cursor that it was asked for by';
-  return new PenstockError(
-    'PEN_SOURCE_BAD_REPLY',
-    `the reply ${what} but ${cursor}, so that nothing behind it can be asked for`,
-    {
-      fix: 'read.page of the connector must lead to the cursor of the next page: token, link or header',
-    },
-  );
+  return new PenstockError('PEN_SOURCE_BAD_REPLY', `the reply ${what} but ${cursor}, so that nothing after it can be asked for`, {
+    fix: 'read.page of the connector must lead to the cursor of the next page: token, link or header',
+  });
 }
 
 /** The checkpoint within a page. */

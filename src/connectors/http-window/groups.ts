@@ -158,7 +158,7 @@ export class Groups {
       this.#isAddress &&
       textOf(this.#idOf(parseJson(known.text))) !== textOf(this.#idOf(parseJson(group.text)))
     )
-      throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'two files of the list differ only behind the "?" of their addresses', {
+      throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'two files of the list differ only after the "?" of their addresses', {
         fix: 'write a path to the name of a file as groups.id of the connector',
       });
     found.set(group.id, group);

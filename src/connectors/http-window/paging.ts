@@ -81,7 +81,7 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
   };
 }
 
-/** Compiles where a log goes on behind a page, whether or not there is more now. */
+/** Compiles where a log goes on after a page, whether or not there is more now. */
 export function compileCursorPaging(spec: HttpWindowSpec, isRecord?: IsRecord): Paging {
   const { page } = spec;
   const readRecords = compileRecords(spec, { most: Number.POSITIVE_INFINITY, isRecord });
@@ -149,7 +149,7 @@ function compileRecords(spec: HttpWindowSpec, { most = mostRecords, takesOne = f
 
 function withoutTrailer(list: readonly unknown[], isTrailer: (line: unknown) => boolean): readonly unknown[] {
   if (isTrailer(list.at(-1))) return list.slice(0, -1);
-  throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the reply lacks the last line that says what comes behind its records', {
+  throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the reply lacks the last line that says what comes after its records', {
     fix: 'if it was cut off, the next poll repeats it; else correct read.reply.trailer of the connector',
   });
 }

@@ -164,7 +164,7 @@ describe.each(formNames)('a log followed by %s', (form) => {
     const status = await runFor(vendor, 3);
 
     expect([vendor.ids(), status.state]).toEqual([names(3), 'failing']);
-    expect(status.last_error?.message).toMatch(/names no cursor, so that nothing behind it can be asked for/);
+    expect(status.last_error?.message).toMatch(/names no cursor, so that nothing after it can be asked for/);
   });
 });
 
