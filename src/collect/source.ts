@@ -1,7 +1,7 @@
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
-import type { Turns } from '../base/turns.ts';
+import type { Semaphore } from '../base/semaphore.ts';
 import type { Waits } from '../base/waits.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
@@ -28,7 +28,7 @@ export interface SourceEnvironment {
   /** The first poll comes within so many milliseconds of the start, at random; default 400. More spreads hundreds of sources. */
   readonly startJitterMs?: number;
   /** Turns at a first poll, where many sources begin at once. */
-  readonly beginnings?: Turns;
+  readonly beginnings?: Semaphore;
 }
 
 /** How a source is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */

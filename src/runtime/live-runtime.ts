@@ -1,7 +1,7 @@
 // From a configuration to sources and sinks that run, and from one configuration to the next: the only place where the rooms are wired together.
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import { Turns } from '../base/turns.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import { Waits } from '../base/waits.ts';
 import { Budgets, forgetMemory, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { Config, Options, SinkConfig, SourceConfig } from '../config/config.ts';
@@ -82,7 +82,7 @@ export class LiveRuntime implements Runtime {
   readonly sinks = new Map<string, RunningSink>();
   readonly #context: OpenContext;
   readonly #budgets: Budgets;
-  readonly #beginnings = new Turns(mostBeginning);
+  readonly #beginnings = new Semaphore(mostBeginning);
   readonly #mappers: Mappers;
   readonly #watching: Disposable;
   /** Loops that end, by source: another one begins only afterwards. */

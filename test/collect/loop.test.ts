@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
-import { Turns } from '../../src/base/turns.ts';
+import { Semaphore } from '../../src/base/semaphore.ts';
 import { checkpointAt, startSource } from '../../src/collect/index.ts';
 import type { SourceEnvironment } from '../../src/collect/source.ts';
 import type { Reader } from '../../src/connectors/connector.ts';
@@ -33,7 +33,7 @@ it('polls at start and then once per interval', async () => {
 });
 
 it('begins when there is a turn, and lets others begin beside a vendor that is slow', async () => {
-  const beginnings = new Turns(1);
+  const beginnings = new Semaphore(1);
   const clock = at(noon);
   const begun: string[] = [];
   const loops = ['slow', 'second', 'third'].map((name) => {
@@ -55,7 +55,7 @@ it('begins when there is a turn, and lets others begin beside a vendor that is s
 });
 
 it('ends at once while it waits for its turn to begin', async () => {
-  const beginnings = new Turns(0);
+  const beginnings = new Semaphore(0);
   const { clock, api, loop } = running({}, { beginnings, startJitterMs: 0 });
   await clock.advance(minute);
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { refusalError } from '../../src/connectors/http-window/verdict.ts';
+import { refusalError } from '../../src/connectors/http-window/judge.ts';
 
 const places = ['first', 'offset', 'cursor'] as const;
 

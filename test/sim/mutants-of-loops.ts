@@ -428,7 +428,7 @@ const below: readonly Mutant[] = [
   },
   {
     name: 'an answer that nothing is there yet is an empty page',
-    file: 'src/connectors/http-window/verdict.ts',
+    file: 'src/connectors/http-window/judge.ts',
     caughtBy: 'test/connectors/failures.test.ts',
     edits: [
       [
@@ -439,7 +439,7 @@ const below: readonly Mutant[] = [
   },
   {
     name: 'a refusal that speaks of a rate is no refusal',
-    file: 'src/connectors/http-window/verdict.ts',
+    file: 'src/connectors/http-window/judge.ts',
     caughtBy: 'test/connectors/failures.test.ts',
     edits: [['if (!rateStatuses.has(status)) return undefined;', '']],
   },

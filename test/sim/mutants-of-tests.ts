@@ -305,7 +305,7 @@ const sources: readonly Mutant[] = [
   },
   {
     name: 'a dead page token is sent for ever',
-    file: 'src/connectors/http-window/verdict.ts',
+    file: 'src/connectors/http-window/judge.ts',
     caughtBy: 'test/connectors/refusal.test.ts',
     edits: [
       [
@@ -333,7 +333,7 @@ const sources: readonly Mutant[] = [
   },
   {
     name: 'a 403 for the rate holds the source',
-    file: 'src/connectors/http-window/verdict.ts',
+    file: 'src/connectors/http-window/judge.ts',
     caughtBy: 'test/connectors/refusal.test.ts',
     edits: [['isPassing(status) || (status === 403 && retryAfterMs !== undefined)', 'isPassing(status)']],
   },

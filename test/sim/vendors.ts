@@ -1,7 +1,7 @@
 // Vendors that misbehave like real ones: HTTP APIs that the shipped connectors read, a broker, a folder of files. They live by the true time
 // and survive every crash of Penstock.
 import { PenstockError } from '../../src/base/errors.ts';
-import { Turns } from '../../src/base/turns.ts';
+import { Semaphore } from '../../src/base/semaphore.ts';
 import type { Connector, DirectoryReader, FileIdentity, StreamReader } from '../../src/connectors/connector.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/client.ts';
 import type { Dice } from './dice.ts';
@@ -411,10 +411,10 @@ export function folder(parts: VendorParts): Folder {
   }
   const rowsOf = (end: number): Entry[] => vendor.entries.filter((e) => fileOf(e) === end);
   /** A poll and an import of one process read beside each other; `answered` tells of one page at a time. */
-  const turns = new WeakMap<Fate, Turns>();
+  const turns = new WeakMap<Fate, Semaphore>();
 
   function open(fate: Fate): DirectoryReader {
-    const turn = turns.get(fate) ?? new Turns(1);
+    const turn = turns.get(fate) ?? new Semaphore(1);
     turns.set(fate, turn);
     return {
       kind: 'csv_directory',

@@ -1,13 +1,13 @@
 import type { AuthSpec } from '../auth-section.ts';
 import type { CursorReader, ReaderDeps } from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
+import { compileJudge } from '../http-window/judge.ts';
 import { compileParse } from '../http-window/lines.ts';
 import { compileIsRecord } from '../http-window/lists-elsewhere.ts';
 import { compileCursorPaging } from '../http-window/paging.ts';
 import { compileWindowPlan, type WindowPlan } from '../http-window/plan.ts';
 import { compileReading } from '../http-window/reply-records.ts';
 import { compileRequest, type RequestTemplate } from '../http-window/request.ts';
-import { compileJudge } from '../http-window/verdict.ts';
 import { Walker } from '../http-window/walker.ts';
 import { openWindowReader } from '../http-window/window-reader.ts';
 import type { HttpCursorSpec, HttpWindowSpec } from '../read-section.ts';

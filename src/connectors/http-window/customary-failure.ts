@@ -34,7 +34,7 @@ const further = new Set([
   'exception',
 ]);
 const claims = new Set(['ok', 'success', 'succeeded', 'successful']);
-const further_claims = new Set(['issuccess', 'issuccessful']);
+const furtherClaims = new Set(['issuccess', 'issuccessful']);
 const statusNames =
   /^(?:status|statuscode|code|httpstatus|result|rc|ret(?:urn)?code|result(?:code|status)|response(?:status|code))$/;
 const messageNames = /^(?:message|msg|errormsg|responsemessage|statusmessage|details?|reason)$/;
@@ -87,7 +87,7 @@ function saysFailure(name: string, value: unknown, holdsRecords: boolean): boole
   if (claims.has(name)) return isNo(value);
   if (holdsRecords) return false;
   if (further.has(name)) return !isNothing(value);
-  if (further_claims.has(name)) return isNo(value);
+  if (furtherClaims.has(name)) return isNo(value);
   return statusNames.test(name) && typeof value === 'string' && failedTexts.test(value.trim());
 }
 
@@ -127,7 +127,8 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z]/g, '');
 }
 
-function textOf(value: unknown): string | undefined {
+/** Text of a text, number or boolean. */
+export function textOf(value: unknown): string | undefined {
   if (isRawNumber(value)) return value.rawJSON;
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }

@@ -1,11 +1,11 @@
 // A log in parts: a list of organizations, workspaces or the like, each with an address of its own. A window is read in one after the other.
 import { hash } from 'node:crypto';
 import { PenstockError } from '../../base/errors.ts';
-import { isObject, isRawNumber, type Json, parseJson } from '../../base/json.ts';
+import { isObject, type Json, parseJson } from '../../base/json.ts';
 import { boundDepth, compilePath } from '../../event/index.ts';
 import type { Page, PageRequest, PageState, RawRecord } from '../connector.ts';
 import type { GroupsSpec } from '../request-section.ts';
-import type { WholePage } from './paging.ts';
+import { placeText, type WholePage } from './paging.ts';
 
 /** A group as its JSON text: thousands of them take a fraction of what they do once they are built. */
 interface Group {
@@ -156,7 +156,7 @@ export class Groups {
     if (
       known !== undefined &&
       this.#isAddress &&
-      textOf(this.#idOf(parseJson(known.text))) !== textOf(this.#idOf(parseJson(group.text)))
+      placeText(this.#idOf(parseJson(known.text))) !== placeText(this.#idOf(parseJson(group.text)))
     )
       throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'two files of the list differ only after the "?" of their addresses', {
         fix: 'write a path to the name of a file as groups.id of the connector',
@@ -165,7 +165,7 @@ export class Groups {
   }
 
   #named(value: Json): string {
-    const id = textOf(this.#idOf(value));
+    const id = placeText(this.#idOf(value));
     if (id !== undefined) return this.#isAddress && this.#asking.isStored(id) ? id.replace(/[?#].*$/s, '') : id;
     throw new PenstockError('PEN_SOURCE_BAD_REPLY', `a group has nothing at ${[this.#spec.id].flat().join(' or ')}`);
   }
@@ -188,12 +188,6 @@ function mayHaveEnded(error: unknown): boolean {
 
 function named(raw: RawRecord, into: string, id: string): RawRecord {
   return isObject(raw.value) ? { ...raw, value: { ...raw.value, [into]: id } } : raw;
-}
-
-function textOf(value: unknown): string | undefined {
-  if (isRawNumber(value)) return value.rawJSON;
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function tokenOf({ id, state, lacking, total = 0 }: Place): PageState {

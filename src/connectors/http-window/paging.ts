@@ -213,14 +213,14 @@ function compileNext(page: HttpWindowSpec['page']): Follow {
 function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: PagingContext) => string | undefined {
   const header = page.header?.toLowerCase();
   if (page.kind === 'link_header') return (_reply, { headers }) => linkIn(headers[header ?? 'link'] ?? '');
-  if (header !== undefined) return (_reply, { headers }) => textOf(headers[header]?.trim());
+  if (header !== undefined) return (_reply, { headers }) => placeText(headers[header]?.trim());
   const path = compilePath((page.kind === 'link' ? page.link : page.token) ?? []);
   if (page.kind === 'token' && page.token_is === 'json') return (reply) => jsonOf(path(reply));
   // A place of several parts is asked for as they are written in a query: with commas between them.
   return (reply) => {
     const told = path(reply);
-    const place = Array.isArray(told) && page.kind === 'token' ? told.map((part) => textOf(part) ?? '').join(',') : told;
-    const text = textOf(place);
+    const place = Array.isArray(told) && page.kind === 'token' ? told.map((part) => placeText(part) ?? '').join(',') : told;
+    const text = placeText(place);
     if (text === undefined && !isNothing(told)) throw noPlace(page);
     return text;
   };
@@ -273,7 +273,8 @@ function offsetState(
   return { kind: 'offset', offset, read, size };
 }
 
-function textOf(value: unknown): string | undefined {
+/** A token, link or id as text; undefined where there is none. */
+export function placeText(value: unknown): string | undefined {
   if (isRawNumber(value)) return value.rawJSON;
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;

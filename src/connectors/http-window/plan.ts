@@ -7,6 +7,7 @@ import { compileSplit } from '../record-rules.ts';
 import type { GroupsSpec } from '../request-section.ts';
 import { compileDetails } from './details.ts';
 import { isOfWindow } from './groups.ts';
+import { compileJudge, type Judge } from './judge.ts';
 import { compileParse } from './lines.ts';
 import { compileIsRecord } from './lists-elsewhere.ts';
 import { compileNewestFirst } from './newest-first.ts';
@@ -16,7 +17,6 @@ import { mostRecords } from './reply.ts';
 import { compileReading } from './reply-records.ts';
 import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { compileStorage } from './storage.ts';
-import { compileJudge, type Judge } from './verdict.ts';
 
 /** A reading of kind http_window, compiled. */
 export interface WindowPlan {

@@ -14,6 +14,7 @@ import type { Scope } from '../template.ts';
 import { askedWaitMs, budgetNews } from './budget-news.ts';
 import { type Answered, linked, openDetails } from './details.ts';
 import { Groups } from './groups.ts';
+import { describe, isWorthRetrying, type Judge, type Judgement, refusalError } from './judge.ts';
 import { linkUrl } from './links.ts';
 import { type AnyPage, promised, scopeOfPage } from './page-scope.ts';
 import { endOf, type WholePage } from './paging.ts';
@@ -22,7 +23,6 @@ import type { WindowPlan } from './plan.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { type RequestTemplate } from './request.ts';
 import { followed, type StoredRequest, storedRequest } from './storage.ts';
-import { describe, isWorthRetrying, type Judge, refusalError, type Verdict } from './verdict.ts';
 
 const tries = 5;
 const backOffMs = 500;
@@ -30,7 +30,7 @@ const backOffMaxMs = 30_000;
 
 interface Sent {
   readonly response: HttpResponse;
-  readonly verdict: Verdict;
+  readonly judged: Judgement;
 }
 
 /** Asks for pages; holds the credential and counts requests. */
@@ -79,13 +79,13 @@ export class Walker implements AsyncDisposable {
     const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
     const request = this.#request(template, wanted, limit);
     const key = `${request.url.origin} ${this.auth.fingerprint}`;
-    const { response, verdict, asked } = await this.#answer(request, wanted.state, key, signal);
+    const { response, judged, asked } = await this.#answer(request, wanted.state, key, signal);
     // A page was promised: what says by its status that nothing is there takes the promise back.
-    if (verdict.isEmpty && wanted.isPromised === true && response.status >= 300)
-      throw this.#refusal(request, response, { ...verdict, meaning: 'page_token_refused' }, wanted.state);
-    if (verdict.isEmpty)
+    if (judged.isEmpty && wanted.isPromised === true && response.status >= 300)
+      throw this.#refusal(request, response, { ...judged, meaning: 'page_token_refused' }, wanted.state);
+    if (judged.isEmpty)
       return { records: [], next: null, ...endOf(wanted.state, this.#plan.spec.page), serverTime: answeredAt(response.headers) };
-    const reply = requireJson(verdict.parsed, response, describe(request), wanted.isPromised !== undefined);
+    const reply = requireJson(judged.parsed, response, describe(request), wanted.isPromised !== undefined);
     const paging = asked.isStored === true ? this.#plan.filePaging : this.#plan.paging;
     const { names, ...page } = paging(reply.value, {
       marked: reply.marked,
@@ -138,8 +138,8 @@ export class Walker implements AsyncDisposable {
     const ask = async (detail: StoredRequest, signal: AbortSignal): Promise<Answered> => {
       const key = `${detail.url.origin} ${this.auth.fingerprint}`;
       const place = { kind: 'link', path: detail.url.pathname } as const;
-      const { response, verdict } = await this.#answer(detail, place, key, signal, this.#plan.judgeDetail);
-      const value = verdict.isEmpty ? undefined : requireJson(verdict.parsed, response, describe(detail)).value;
+      const { response, judged } = await this.#answer(detail, place, key, signal, this.#plan.judgeDetail);
+      const value = judged.isEmpty ? undefined : requireJson(judged.parsed, response, describe(detail)).value;
       return { value, bytes: response.body.length };
     };
     // A record does not say which group's list it comes from: all of them have one origin.
@@ -184,13 +184,13 @@ export class Walker implements AsyncDisposable {
       const sent = await this.#exchange(asked, state, key, signal, judge).catch((error: unknown) => {
         throw asked === request ? error : goneMeanwhile(error, asked);
       });
-      if (sent.verdict.meaning !== 'pending') return { ...sent, asked };
+      if (sent.judged.meaning !== 'pending') return { ...sent, asked };
       const leftMs = until - clock.monotonic();
       if (leftMs <= 0) throw notReady(describe(request), plan);
       this.rest();
       const toldMs = askedWaitMs(sent.response.headers, clock) ?? 0;
       await sleep(clock, Math.min(leftMs, Math.max(plan.everyMs, toldMs)), signal);
-      const reply = 'value' in sent.verdict.parsed ? sent.verdict.parsed.value : undefined;
+      const reply = 'value' in sent.judged.parsed ? sent.judged.parsed.value : undefined;
       asked = plan.again({ request: asked, response: sent.response, reply }, this.#options, this.#allSecrets());
     }
   }
@@ -207,15 +207,15 @@ export class Walker implements AsyncDisposable {
     let mayRenew = request.isStored !== true;
     const attempt = async (): Promise<Sent> => {
       const sent = await this.#send(request, key, wait, signal, judge);
-      const { response, verdict } = sent;
-      if (verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending') return sent;
-      const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
+      const { response, judged } = sent;
+      if (judged.isReply || judged.isEmpty || judged.meaning === 'pending') return sent;
+      const isRefused = judged.meaning === 'refused' || (judged.meaning === undefined && judged.status === 401);
       const mayBeDated = this.auth.isDated === true && [400, 401, 403].includes(response.status);
       if ((isRefused || mayBeDated) && mayRenew && this.auth.renew(response)) {
         mayRenew = false;
         return attempt();
       }
-      throw this.#refusal(request, response, verdict, state);
+      throw this.#refusal(request, response, judged, state);
     };
     return await pRetry(attempt, {
       retries: tries - 1,
@@ -244,12 +244,12 @@ export class Walker implements AsyncDisposable {
       return http.request(proven);
     };
     const response = await followed(request, this.#plan.storage(this.#options), ask);
-    const verdict = await judge(response, seams.clock, signal);
-    const isRefused = verdict.meaning === 'rate_limit' || response.status === 503;
-    const isGranted = verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending';
+    const judged = await judge(response, seams.clock, signal);
+    const isRefused = judged.meaning === 'rate_limit' || response.status === 503;
+    const isGranted = judged.isReply || judged.isEmpty || judged.meaning === 'pending';
     const news = budgetNews(response.headers, seams.clock, { isGranted, isRefused });
     if (news !== undefined) budget(key, news);
-    return { response, verdict };
+    return { response, judged };
   }
 
   async #pause(error: Error, wait: Wait, retry: number, signal: AbortSignal): Promise<void> {
@@ -263,13 +263,13 @@ export class Walker implements AsyncDisposable {
     await sleep(seams.clock, waitMs, signal);
   }
 
-  #refusal(request: HttpRequest, response: HttpResponse, verdict: Verdict, state: PageState | null): PenstockError {
+  #refusal(request: HttpRequest, response: HttpResponse, judged: Judgement, state: PageState | null): PenstockError {
     const secrets = createSecrets();
     for (const secret of this.#allSecrets()) secrets.add(secret);
     const location = response.status >= 300 && response.status < 400 ? response.headers['location'] : undefined;
     return refusalError({
-      status: verdict.status,
-      meaning: verdict.meaning,
+      status: judged.status,
+      meaning: judged.meaning,
       words: vendorWords(response, (text) => secrets.scrub(text)),
       request: describe(request),
       at: state === null ? 'first' : state.kind === 'offset' ? 'offset' : 'cursor',

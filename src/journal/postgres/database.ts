@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
 import type { Pool, PoolClient } from 'pg';
 import { PenstockError } from '../../base/errors.ts';
 import { createSecrets } from '../../base/secrets.ts';
-import { Turns } from '../../base/turns.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import type { ServerState } from '../journal.ts';
 import {
   answerMs,
@@ -40,7 +40,7 @@ export class Database implements Sql {
   /** Host, port and database, for errors. */
   readonly where: string;
   readonly #pool: Pool;
-  readonly #turns: Turns;
+  readonly #turns: Semaphore;
   readonly #membership: Pool;
   readonly #connections: number;
   /** Of each transaction: a pooler keeps no session. */
@@ -64,7 +64,7 @@ export class Database implements Sql {
     this.s = `"${schema.replaceAll('"', '""')}"`;
     this.where = `${config.host}:${config.port}/${config.database}`;
     this.#pool = openPool(config, connections);
-    this.#turns = new Turns(connections);
+    this.#turns = new Semaphore(connections);
     // An answer about the lease that comes after it is worth nothing, and the next question waits behind it.
     const heartbeatMs = Math.min(answerMs, Math.max(leaseMs, lockMs));
     this.#membership = openPool(

@@ -1,18 +1,18 @@
 // What an answer means: by its status, by what the connector says of members of the body, and by what bodies say by custom.
 import type { Clock } from '../../base/clock.ts';
 import { consequenceOf, type ErrorCode, PenstockError, passingFix } from '../../base/errors.ts';
-import { isObject, isRawNumber } from '../../base/json.ts';
+import { isObject } from '../../base/json.ts';
 import { inTurns, type Steps } from '../../base/slices.ts';
 import { compilePath } from '../../event/index.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import type { Meaning } from '../request-section.ts';
 import { tellsOfRate } from './budget-news.ts';
-import { customaryFailure } from './customary-failure.ts';
+import { customaryFailure, textOf } from './customary-failure.ts';
 import { bodySteps, type ParsedBody, parseFewBytes, vendorWords } from './reply.ts';
 
 /** `meaning` is absent where the status alone decides. */
-export interface Verdict {
+export interface Judgement {
   readonly isReply: boolean;
   readonly isEmpty: boolean;
   readonly parsed: ParsedBody;
@@ -22,7 +22,7 @@ export interface Verdict {
 }
 
 /** Judges an answer, slice by slice; rejects only with the reason of the signal. */
-export type Judge = (response: HttpResponse, clock: Pick<Clock, 'monotonic'>, signal: AbortSignal) => Promise<Verdict>;
+export type Judge = (response: HttpResponse, clock: Pick<Clock, 'monotonic'>, signal: AbortSignal) => Promise<Judgement>;
 
 type Rule = (body: unknown) => Meaning | undefined;
 
@@ -86,11 +86,6 @@ function compileRule(path: string, { '*': others = 'failed', ...values }: Readon
     const listed = text === undefined ? undefined : meanings.get(text.trim().toLowerCase());
     return listed ?? (isNothing(value) ? undefined : others);
   };
-}
-
-function textOf(value: unknown): string | undefined {
-  if (isRawNumber(value)) return value.rawJSON;
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
 /** True for what says that there is no failure: nothing, false, zero, an empty text, list or map. */

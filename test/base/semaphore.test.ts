@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { Turns } from '../../src/base/turns.ts';
+import { Semaphore } from '../../src/base/semaphore.ts';
 
 /** Who got a turn so far, in order. */
 function queue(limit: number) {
-  const turns = new Turns(limit);
+  const turns = new Semaphore(limit);
   const got: string[] = [];
   const ask = (name: string): Promise<unknown> =>
     turns.take().then(

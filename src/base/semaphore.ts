@@ -4,7 +4,7 @@ interface Waiting {
 }
 
 /** Turns at what there are only so many of: who finds none free waits, first come first served, however long that takes. */
-export class Turns {
+export class Semaphore {
   /** How many there are. */
   limit: number;
   #taken = 0;
