@@ -73,6 +73,15 @@ export function formatSize(bytes: number): string {
 /** A count with what is counted: `1 sink`, `3 sinks`; `many` where an s at the end is not enough: `1 event waits`, `3 events wait`. */
 export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
 
+/** The first of many names, and how many more there are: `a, b and 3 more`. */
+export function listed(names: readonly string[], most: number): string {
+  const more = names.length > most ? ` and ${names.length - most} more` : '';
+  return `${names.slice(0, most).join(', ')}${more}`;
+}
+
+/** A time as logs and reports have it: `2026-11-21T10:00:00.000Z`. */
+export const iso = (ms: number): string => new Date(ms).toISOString();
+
 const timestampShape = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|z|[+-]\d\d:\d\d))?$/;
 
 /**

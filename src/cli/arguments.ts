@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { PenstockError } from '../base/errors.ts';
-import { parseDuration, parseTimestamp } from '../base/quantity.ts';
+import { iso, parseDuration, parseTimestamp } from '../base/quantity.ts';
 
 export const defaultConfig = 'config/penstock.yaml';
 
@@ -48,7 +48,7 @@ export function startOfTime(text: string): number {
 /** Throws PEN_USAGE for a range that ends before it begins. */
 export function refuseSwapped({ from, to }: { readonly from?: number | undefined; readonly to?: number | undefined }): void {
   if (from === undefined || to === undefined || from <= to) return;
-  throw new PenstockError('PEN_USAGE', `--from ${new Date(from).toISOString()} lies after --to ${new Date(to).toISOString()}`, {
+  throw new PenstockError('PEN_USAGE', `--from ${iso(from)} lies after --to ${iso(to)}`, {
     fix: 'swap them; a duration such as 7d means that long ago',
   });
 }

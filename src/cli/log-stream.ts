@@ -1,7 +1,9 @@
 // Where the log goes: standard error, which ends where whoever reads it goes away, and has no room on a full disk. Neither ends the daemon.
+
 import { fstatSync, writeSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import type { LogLoss } from '../base/log.ts';
+import { iso } from '../base/quantity.ts';
 
 /** Of lines that nobody takes from the pipe; more would grow without end. */
 const mostWaitingBytes = 2 ** 20;
@@ -70,7 +72,7 @@ export class LogStream {
   }
 
   #lossLine({ since, lines, reason }: LogLoss): string {
-    const [time, from] = [this.#clock.now(), since].map((at) => new Date(at).toISOString());
+    const [time, from] = [this.#clock.now(), since].map((at) => iso(at));
     return `${JSON.stringify({ level: 40, time, since: from, lines, reason, msg: 'lines of the log could not be written and are lost' })}\n`;
   }
 }

@@ -1,6 +1,6 @@
 // How far long work got, how fast it goes and how long it will take.
 import { isObject, type Json } from '../base/json.ts';
-import { counted, formatDuration } from '../base/quantity.ts';
+import { counted, formatDuration, iso } from '../base/quantity.ts';
 import type { Job } from '../journal/journal.ts';
 import type { Output } from './output.ts';
 
@@ -40,7 +40,7 @@ export function stageOf({ kind, progress, state }: Told): Stage {
   }
   if (typeof at !== 'number') return { text: Object.keys(progress).length === 0 ? 'done' : JSON.stringify(progress), ...records };
   const part = typeof from === 'number' && typeof to === 'number' && to > from ? bounded((at - from) / (to - from)) : undefined;
-  return { text: `up to ${new Date(at).toISOString()}, ${said}`, part, ...records };
+  return { text: `up to ${iso(at)}, ${said}`, part, ...records };
 }
 
 /** What a replay waits for. */
@@ -53,7 +53,7 @@ function waitIn({ sink, ahead }: { readonly [name: string]: Json }): string {
 /** What a replay says of events that it could not send, because the journal does not have them any more. */
 function deletedIn({ deleted, since }: { readonly [name: string]: Json }): string {
   if (typeof deleted !== 'number') return '';
-  const rest = typeof since === 'number' ? `only what was received since ${new Date(since).toISOString()}` : 'nothing of them';
+  const rest = typeof since === 'number' ? `only what was received since ${iso(since)}` : 'nothing of them';
   return `; the journal has ${rest}: ${deleted} older events were deleted (journal.keep), "penstock backfill" asks the vendor for them`;
 }
 

@@ -1,6 +1,8 @@
 // What a source remembers of its position. Plain JSON, no secret: page states are made secret-free by the connector's reader.
+
 import { PenstockError } from '../base/errors.ts';
 import { canonicalJson, isObject, type Json } from '../base/json.ts';
+import { iso } from '../base/quantity.ts';
 import type { PageState } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import type { SourceContext } from './context.ts';
@@ -197,7 +199,7 @@ export async function openLiveCheckpoint(
   if (goOn !== undefined && former !== undefined) return await takeUp(context, former, goOn(former.live));
   const fresh = checkpointAt(settings, start);
   await journal.append({ source: settings.name, checkpoint: { name: 'live', value: fresh } });
-  log.info({ from: new Date(fresh.start).toISOString() }, 'first run, collection starts here');
+  log.info({ from: iso(fresh.start) }, 'first run, collection starts here');
   return fresh;
 }
 
@@ -225,7 +227,7 @@ async function takeUp(
   fresh: LiveCheckpoint,
 ): Promise<LiveCheckpoint> {
   await journal.append({ source: settings.name, checkpoint: { name: 'live', value: fresh } });
-  const from = new Date(fresh.start).toISOString();
+  const from = iso(fresh.start);
   log.warn(
     { was: name, from },
     'the source goes on where collection ended under its former name, which is not configured any more',

@@ -1,4 +1,4 @@
-import { hourMs } from '../base/quantity.ts';
+import { hourMs, iso } from '../base/quantity.ts';
 import { zeroCounts } from '../journal/counts.ts';
 import type { Place } from './admit.ts';
 import type { LedgerRowRange } from './checkpoint.ts';
@@ -23,7 +23,7 @@ export function sharedRow(context: SourceContext, row: LedgerRowRange | undefine
   const complete = end === 'complete';
   if (grown.to - grown.from > hourMs + context.settings.window.overlapMs) return windowRow(walk, complete);
   const covered = complete ? grown.to : grown.from === row?.from ? row.to : grown.from;
-  return { key: `${new Date(grown.from).toISOString()}/..`, from: grown.from, to: covered, complete };
+  return { key: `${iso(grown.from)}/..`, from: grown.from, to: covered, complete };
 }
 
 /** A row of its own for the window of a page. */
@@ -32,7 +32,7 @@ export function ownRow({ walk, end }: WalkedPage): Place['row'] {
 }
 
 function windowRow({ from, to }: Window, complete: boolean): NonNullable<Place['row']> {
-  return { key: `${new Date(from).toISOString()}/${new Date(to).toISOString()}`, from, to, complete };
+  return { key: `${iso(from)}/${iso(to)}`, from, to, complete };
 }
 
 /** The row that counts what is received in the hour of a time, milliseconds. */

@@ -1,6 +1,7 @@
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { nearest } from '../base/nearest.ts';
+import { listed } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { SourceEnvironment, SourceLoop } from '../collect/source.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
@@ -40,8 +41,7 @@ export function orNotFound<T>(found: T | undefined, kind: string, name: string, 
   if (found !== undefined) return found;
   const names = [...known];
   const guess = nearest(name, names);
-  const more = names.length > mostNamed ? `, and ${names.length - mostNamed} more` : '';
-  const choice = `use one of: ${names.slice(0, mostNamed).join(', ')}${more}`;
+  const choice = `use one of: ${listed(names, mostNamed)}`;
   throw new PenstockError('PEN_NOT_FOUND', `no ${kind} is called "${name}"`, {
     fix: [
       ...(guess === undefined ? [] : [`did you mean "${guess}"?`]),

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../base/clock.ts';
+import { iso } from '../base/quantity.ts';
 import type { Random } from '../base/random.ts';
 import type { Consumer, PulsarMessage } from './pulsar-topics.ts';
 
@@ -82,7 +83,7 @@ function frameOf({ id, payload, publishTime, redelivered }: PulsarMessage): stri
     messageId: id,
     payload,
     properties: {},
-    publishTime: new Date(publishTime).toISOString(),
+    publishTime: iso(publishTime),
     redeliveryCount: redelivered,
   });
 }

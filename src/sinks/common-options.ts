@@ -3,6 +3,11 @@ import { durationPattern, sizePattern } from '../base/quantity.ts';
 import { formats } from '../event/event.ts';
 import { droppable } from '../event/index.ts';
 
+export const text = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, description });
+/** One that is shown nowhere. */
+export const secret = (description: string): ReturnType<typeof Type.String> =>
+  Type.String({ minLength: 1, secret: true, description });
+
 export { normaliseActions } from '../event/action-key.ts';
 
 /** Schema of a duration such as `30s`. */

@@ -248,3 +248,8 @@ function pageHold(said: string, isTaken: boolean): Verdict {
     ...(isTaken ? { maybeStored: true } : {}),
   };
 }
+
+/** What a verdict says, for people. */
+export function reasonOf(verdict: Verdict): string {
+  return 'reason' in verdict ? verdict.reason : verdict.kind;
+}

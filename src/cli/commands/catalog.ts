@@ -1,6 +1,6 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { snakeKeys } from '../../base/json.ts';
-import { counted } from '../../base/quantity.ts';
+import { counted, iso } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import { type Format, formats } from '../../event/event.ts';
 import { type Droppable, droppable } from '../../event/index.ts';
@@ -80,7 +80,7 @@ const plain = (text: string): string => text.replace(/[\p{C}\u2028\u2029]/gu, '\
 
 /** YAML that can be redirected into a file: facts are comments, rows are the list. */
 function showUnknown({ actions, others }: UnknownActionsReport, { output }: CommandContext): void {
-  const time = (at: number): string => new Date(at).toISOString();
+  const time = (at: number): string => iso(at);
   for (const { action, connector, count, first, last, sources, sample, row } of actions) {
     output.line(
       `# ${connector}: ${plain(JSON.stringify(action))} arrived ${counted(count, 'time')}, first ${time(first)}, last ${time(last)}, from ${sources.join(', ')}`,

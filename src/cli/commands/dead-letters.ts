@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { snakeKeys } from '../../base/json.ts';
-import { counted } from '../../base/quantity.ts';
+import { counted, iso } from '../../base/quantity.ts';
 import { normaliseKey } from '../../event/action-key.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
 import { requireKnown } from '../../operate/known-names.ts';
@@ -41,7 +41,7 @@ function show(letters: readonly DeadLetter[], { output }: CommandContext): void 
       letter.id,
       letter.sink,
       letter.source,
-      new Date(letter.eventTime).toISOString(),
+      iso(letter.eventTime),
       letter.action ?? '-',
       letter.code,
       short(letter.text),
@@ -63,11 +63,11 @@ async function listDiscarded({ json, limit, ...options }: ListOptions, { output,
         id,
         sink,
         source,
-        new Date(eventTime).toISOString(),
+        iso(eventTime),
         action ?? '-',
         code,
         uid,
-        new Date(discardedAt).toISOString(),
+        iso(discardedAt),
       ]),
     );
     if (all.length > limit) output.line(output.color.dim(`and ${all.length - limit} more (--limit)`));

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { counted } from '../../base/quantity.ts';
+import { counted, iso } from '../../base/quantity.ts';
 import { sinkCounters, sourceCounters } from '../../journal/counts.ts';
 import { givenUpLines, summarise } from '../../operate/report/given-up.ts';
 import { readLedger } from '../../operate/report/ledger.ts';
@@ -35,14 +35,12 @@ async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: 
   output.line();
   for (const { sink, source, records, from, to } of report.skipped)
     output.line(
-      output.color.red(
-        `sink ${sink} skipped ${counted(records, 'record')} of ${source}, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
-      ),
+      output.color.red(`sink ${sink} skipped ${counted(records, 'record')} of ${source}, event times ${iso(from)} to ${iso(to)}`),
     );
   for (const { source, records, from, to } of report.shortfalls)
     output.line(
       output.color.red(
-        `source ${source}: the vendor did not show at least ${counted(records, 'record')}, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+        `source ${source}: the vendor did not show at least ${counted(records, 'record')}, event times ${iso(from)} to ${iso(to)}`,
       ),
     );
   for (const line of givenUpLines(givenUp)) output.line(line);

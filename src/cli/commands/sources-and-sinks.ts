@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
-import { counted, formatDuration, parseDuration } from '../../base/quantity.ts';
+import { counted, formatDuration, iso, parseDuration } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
 import type { MissingReplica } from '../../journal/journal.ts';
 import {
@@ -85,7 +85,7 @@ function addReset(family: Command, context: CommandContext): void {
     .addOption(configOption())
     .action(async (name: string, { config, from }: Options & { from: number }) => {
       const missing = await resetSource(config, seams, name, from);
-      output.line(`source ${name} will collect from ${new Date(from).toISOString()}`);
+      output.line(`source ${name} will collect from ${iso(from)}`);
       warnOf(missing, context);
     });
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import { nearest } from '../../base/nearest.ts';
+import { iso } from '../../base/quantity.ts';
 import type { Config } from '../../config/index.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { type Format, formats } from '../../event/event.ts';
@@ -45,8 +46,7 @@ async function remarkDeleted({ source, since }: TailOptions, journal: Journal, {
   for (const one of await journal.stored()) {
     const isWanted = (source ?? one.source) === one.source && one.stored < one.collected;
     if (!isWanted || (one.since !== undefined && one.since < since)) continue;
-    const rest =
-      one.since === undefined ? 'nothing is stored' : `what is stored was received since ${new Date(one.since).toISOString()}`;
+    const rest = one.since === undefined ? 'nothing is stored' : `what is stored was received since ${iso(one.since)}`;
     output.note(`source ${one.source}: older events have been deleted from the journal (journal.keep); ${rest}`);
   }
 }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
 import { writeOwnFile } from '../../base/own-file.ts';
-import { parseDuration } from '../../base/quantity.ts';
+import { iso, parseDuration } from '../../base/quantity.ts';
 import type { Config } from '../../config/index.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitToRunning } from '../../daemon/submit-job.ts';
@@ -29,7 +29,7 @@ const repairDrain = parseDuration('5m') ?? 0;
 function show(report: VerifyReport, context: CommandContext): void {
   const { output } = context;
   const { vendor, collected, excluded, late, missing, never_collected } = report;
-  output.line(`${report.source}, ${new Date(report.from).toISOString()} to ${new Date(report.to).toISOString()}`);
+  output.line(`${report.source}, ${iso(report.from)} to ${iso(report.to)}`);
   output.table(
     ['vendor', 'collected', 'excluded', 'late', 'missing', 'never collected'],
     [[vendor, collected, excluded, late, missing, never_collected]],

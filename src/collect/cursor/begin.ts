@@ -1,7 +1,7 @@
 // Where a reading by cursor begins: at its first start, and again when the vendor takes its cursor no more.
 
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import { dayMs } from '../../base/quantity.ts';
+import { dayMs, iso } from '../../base/quantity.ts';
 import type { CursorReader, CursorRequest } from '../../connectors/connector.ts';
 import { zeroCounts } from '../../journal/counts.ts';
 import { type CursorState, checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
@@ -9,8 +9,6 @@ import { type SourceContext, vendorNow } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
 import { leastSkewMs, notAhead, overlapBefore, untilProven } from '../windows/begin.ts';
 import { align } from '../windows/windows.ts';
-
-const iso = (time: number): string => new Date(time).toISOString();
 
 export type CursorCheckpoint = LiveCheckpoint & { readonly cursor: CursorState };
 

@@ -2,7 +2,7 @@
 // caught up, until the next poll goes on from there. A cursor that the vendor takes no more leads back to the beginning.
 
 import { PenstockError } from '../../base/errors.ts';
-import { dayMs } from '../../base/quantity.ts';
+import { dayMs, iso } from '../../base/quantity.ts';
 import type {
   CursorPage,
   CursorReader,
@@ -68,7 +68,7 @@ export class CursorKind implements Kind {
   warnings(): readonly string[] {
     const again = this.#cursor?.begunAgain;
     if (again === undefined || this.#context.seams.clock.now() - again.at > dayMs) return [];
-    const [at, from] = [again.at, again.from].map((time) => new Date(time).toISOString());
+    const [at, from] = [again.at, again.from].map((time) => iso(time));
     return [
       `the vendor did not take the cursor any more at ${at}; everything since ${from} was asked for again, what showed up later than that may lack`,
     ];

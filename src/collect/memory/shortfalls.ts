@@ -1,6 +1,8 @@
 // Stretches of time of which the vendor showed fewer records than it has, as far as anybody can tell: it counts more than its pages hold, refuses
 // the pages further on, or cut a reply off, and no smaller window helped.
+
 import { isObject, type Json } from '../../base/json.ts';
+import { iso } from '../../base/quantity.ts';
 
 /** Event times in milliseconds, both inclusive. */
 export interface Shortfall {
@@ -82,6 +84,6 @@ export function describeShortfalls(all: readonly Shortfall[]): readonly string[]
   const last = all.at(-1);
   if (first === undefined || last === undefined) return [];
   const records = all.reduce((sum, one) => sum + one.records, 0);
-  const span = `${new Date(first.from).toISOString()} and ${new Date(last.to).toISOString()}`;
+  const span = `${iso(first.from)} and ${iso(last.to)}`;
   return [`the vendor did not show at least ${records} of its records between ${span}, whatever was asked; see penstock ledger`];
 }

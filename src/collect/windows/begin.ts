@@ -1,11 +1,9 @@
 // Where a poll begins, when clocks were wrong meanwhile.
-import { dayMs } from '../../base/quantity.ts';
+import { dayMs, iso } from '../../base/quantity.ts';
 import { checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { mostSkewMs } from '../memory/vendor-clock.ts';
 import { align } from './windows.ts';
-
-const iso = (time: number): string => new Date(time).toISOString();
 
 /** Reads the live checkpoint, and sets it right where our clock or the vendor's turned out to be wrong. */
 export async function beginLive(context: SourceContext): Promise<LiveCheckpoint> {

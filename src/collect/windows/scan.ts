@@ -1,7 +1,7 @@
 // One reading of a window from where its walk stands to the last page, and whether that was all of it.
 
 import { PenstockError } from '../../base/errors.ts';
-import { counted } from '../../base/quantity.ts';
+import { counted, iso } from '../../base/quantity.ts';
 import type { Page, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { isCounted, type WalkState } from '../checkpoint.ts';
 import { type Halt, type SourceContext, vendorNow } from '../context.ts';
@@ -94,7 +94,7 @@ const isOpen = (context: SourceContext, { to }: WalkState): boolean =>
 /** The window of a walk that ends here. */
 export function readWindow({ log }: SourceContext, { from, to }: WalkState, lack?: Pick<Lack, 'records' | 'why'>): ReadWindow {
   if (lack === undefined) return { from, to, lacking: 0 };
-  const fields = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), records: lack.records };
+  const fields = { from: iso(from), to: iso(to), records: lack.records };
   log.warn(fields, `the vendor does not show all of its records: ${lack.why}`);
   return { from, to, lacking: lack.records };
 }

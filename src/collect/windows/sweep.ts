@@ -1,5 +1,7 @@
 // The second look: due -> windows that were closed are read again, a few per poll -> rows without a time, where the connector can -> done.
+
 import { asPenstockError, type PenstockError } from '../../base/errors.ts';
+import { iso } from '../../base/quantity.ts';
 import type { WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import { admit } from '../admit.ts';
@@ -112,7 +114,7 @@ async function sweepUntimed(
 ): Promise<void> {
   if (reader.sweepPage === undefined) return;
   const ownRecords = new OwnRecords(context, from, context.seams.clock.now());
-  const row = { key: `sweep ${new Date(began).toISOString()}`, from: null, to: null };
+  const row = { key: `sweep ${iso(began)}`, from: null, to: null };
   let [isOld, fresh] = [true, 0];
   for await (const { page, facts, isPart } of pages(context, reader, { window: 'untimed', state: null, pages: 0 }, halt.hard)) {
     isOld &&= facts.every(({ time }) => time !== undefined && time < from);

@@ -1,5 +1,5 @@
 import { exactNumber, parseJson } from '../../base/json.ts';
-import { dayMs, durationMs, hourMs, sizeBytes } from '../../base/quantity.ts';
+import { dayMs, durationMs, hourMs, iso, sizeBytes } from '../../base/quantity.ts';
 import { openZone } from '../../event/index.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import { compileUrl } from '../origin.ts';
@@ -207,7 +207,7 @@ export function compileBound({ precision = 'ms', format = 'rfc3339', zone }: Win
   if (format !== 'rfc3339') return compilePattern(format, zone);
   if (precision === 's') return (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
   if (precision === 'us') return (ms) => `${new Date(ms).toISOString().slice(0, 23)}000Z`;
-  return (ms) => new Date(ms).toISOString();
+  return (ms) => iso(ms);
 }
 
 /** Where each part of a pattern stands in `2026-11-20T10:15:30.123Z`. */
@@ -267,7 +267,7 @@ function compilePattern(pattern: string, zoneName = '+00:00'): BoundFormat {
     const isTurning = around.some((offset) => offset !== around[0]);
     const wall = zone.toWall(ms) + (isTurning ? (edge === 'from' ? -hourMs : hourMs) : 0);
     const bound = (edge === 'from' ? Math.floor(wall / step) : Math.ceil(wall / step)) * step;
-    const text = new Date(bound).toISOString();
+    const text = iso(bound);
     return pieces
       .map((piece) => {
         const place = patternParts[piece];

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { iso } from '../../base/quantity.ts';
 import type { MappedEvent, Organization } from '../attributes.ts';
 import type { Mapped } from '../event.ts';
 import { type Facts, factsOf, mappedEvent, type Named } from './facts.ts';
@@ -21,7 +22,7 @@ function eventFields({ action, actionKey }: Mapped, event: MappedEvent, facts: F
     provider: metadata.log_provider,
     id: facts.eventId,
     severity: event.severity_id,
-    created: metadata.logged_time === undefined ? undefined : new Date(metadata.logged_time).toISOString(),
+    created: metadata.logged_time === undefined ? undefined : iso(metadata.logged_time),
     reason: event.status_detail,
     original,
   };
@@ -103,7 +104,7 @@ export function ecsDocument(mapped: Mapped, original: string | undefined, unmapp
   const { address, group, serviceName } = facts;
   const ip = address !== undefined && isIP(address) !== 0 && !address.includes('%') ? address : undefined;
   return {
-    '@timestamp': new Date(event.time).toISOString(),
+    '@timestamp': iso(event.time),
     ecs: { version: ecsVersion },
     message: event.message,
     event: eventFields(mapped, event, facts, original),

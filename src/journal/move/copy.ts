@@ -8,7 +8,7 @@ import { openLedger } from '../sqlite/delivery/ledger.ts';
 import { all, inTransaction, one } from '../sqlite/file/database.ts';
 import { type Block, damagedBlock, isWhole } from '../sqlite/records/id-blocks.ts';
 import { idBytes, rowBytes } from '../sqlite/records/id-table.ts';
-import { counted, type Row, seenToDatabase, seenToFile, sourceColumns, type Table, tables } from './tables.ts';
+import { counted, hex, type Row, seenToDatabase, seenToFile, sourceColumns, type Table, tables } from './tables.ts';
 
 /** A table that was moved, with how many rows it has in both places. */
 export interface Moved {
@@ -264,7 +264,7 @@ export async function compare(file: DatabaseSync, db: Database): Promise<Moved[]
   const ids = one<{ n: number }>(file.prepare('SELECT count(*) AS n FROM seen'))?.n ?? 0;
   const [seen] = await db.query<{ n: number }>(`SELECT count(*) AS n FROM ${db.s}.seen`);
   const waiting = new Set(
-    [...blocksOf(file)].flat().map(({ source, day, id, fingerprint }) => [source, day, hexOf(id), hexOf(fingerprint)].join()),
+    [...blocksOf(file)].flat().map(({ source, day, id, fingerprint }) => [source, day, hex(id), hex(fingerprint)].join()),
   );
   if ((seen?.n ?? 0) < ids || (seen?.n ?? 0) > ids + waiting.size)
     throw new Error(`${ids + waiting.size} ids became ${seen?.n ?? 0}`);
@@ -273,5 +273,3 @@ export async function compare(file: DatabaseSync, db: Database): Promise<Moved[]
   if (JSON.stringify(inFile) !== JSON.stringify(await readLedger({ db }))) throw new Error('the ledger says something else');
   return moved;
 }
-
-const hexOf = (value: unknown): string => Buffer.from(value as Uint8Array).toString('hex');

@@ -19,7 +19,7 @@ export interface Table {
   readonly toFile?: (row: Row) => Row;
 }
 
-const hex = (value: unknown): string => Buffer.from(value as Uint8Array).toString('hex');
+export const hex = (value: unknown): string => Buffer.from(value as Uint8Array).toString('hex');
 const fingerprintOf = (value: unknown): string => BigInt.asIntN(64, BigInt(`0x${hex(value)}`)).toString();
 const attemptsOf = (attempt: unknown): readonly unknown[] => (typeof attempt === 'string' ? [attempt] : []);
 const lastOf = (attempts: unknown): unknown => (attempts as readonly unknown[]).at(-1) ?? null;

@@ -1,7 +1,7 @@
-import { type SinkTotals, type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../counts.ts';
+import { type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../counts.ts';
 import type { Ledger, LedgerWindow, SinkStart, SkippedRange, StoredRecords } from '../journal.ts';
 import { kindName } from '../records/positions.ts';
-import { type StoredRow, storedOf, type WindowRow, windowOf } from '../records/rows.ts';
+import { type LedgerSqlRow, type StoredRow, storedOf, type WindowRow, windowOf } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import type { Sql } from './database.ts';
 
@@ -31,13 +31,6 @@ export async function windowsOf({ db, names }: Core, sourceName: string, from: n
     [source, from, to],
   );
   return rows.map((row) => windowOf(sourceName, row));
-}
-
-interface LedgerSqlRow extends SinkTotals {
-  readonly sink: string;
-  readonly source: string;
-  readonly new: number;
-  readonly letters: number;
 }
 
 /** All counters at one moment: without that, records would be counted as collected and not yet as pending. */

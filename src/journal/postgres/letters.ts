@@ -3,20 +3,13 @@
 
 import type { DeadLetter, LetterFilter, NewDeadLetter } from '../journal.ts';
 import { type DiscardedRow, discardedAtOnce, discardNotes } from '../records/given-up.ts';
-import { columnsOf, type LetterRow, letterColumns, letterOf } from '../records/letter-rows.ts';
+import { columnsOf, type LetterRange, type LetterRow, letterColumns, letterOf } from '../records/letter-rows.ts';
 import { noSource } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import { type Sql, Values } from './database.ts';
 import { Gathered } from './gathered.ts';
 import { addTotals } from './ledger.ts';
 import { putNote } from './state.ts';
-
-interface LetterRange {
-  /** Ids greater than this. */
-  readonly after?: number;
-  /** Ids up to this. */
-  readonly upTo?: number;
-}
 
 const atOnce = 500;
 const group = "sink, source, code, coalesce(action, '') AS action";

@@ -1,5 +1,7 @@
 // Sources and sinks by their names: their row ids, and where the sources stand that this member owns.
+
 import { PenstockError } from '../../base/errors.ts';
+import { notFound } from '../records/rows.ts';
 import type { Database, Sql } from './database.ts';
 import { fencedError } from './faults.ts';
 import { Gathered } from './gathered.ts';
@@ -171,12 +173,6 @@ async function readPlaces(db: Database, names: readonly string[], owner: string)
     places.set(name, place);
   }
   return names.map((name) => places.get(name));
-}
-
-export function notFound(kind: 'source' | 'sink', name: string): never {
-  throw new PenstockError('PEN_NOT_FOUND', `the journal knows no ${kind} "${name}"`, {
-    fix: `see "penstock ${kind}s" for the names`,
-  });
 }
 
 /** The id of a source; makes it with its unit, its lanes and its counters where there is none. Only inside a transaction. */

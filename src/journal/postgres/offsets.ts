@@ -1,16 +1,18 @@
 // An offset's life is that of SQLite's engine: absent (0) or set once by registration -> moved by settles, each of which accounts for every
 // record that it passes -> moved by upkeep where a sink may skip or is an orphan; `passed` remembers how many that were.
+
 import { PenstockError } from '../../base/errors.ts';
 import { type SettleCounts, settledBy, settlingCounters } from '../counts.ts';
 import type { Lane, LaneState, NewDeadLetter, Position } from '../journal.ts';
 import { kindName, kindNumber, position } from '../records/positions.ts';
+import { notFound } from '../records/rows.ts';
 import { type Core, fencePart, type Place, withAttempt } from './core.ts';
 import { newAttempt, type Sql, Values } from './database.ts';
 import { fencedError, isLost } from './faults.ts';
 import { Gathered } from './gathered.ts';
 import { addTotals } from './ledger.ts';
 import { insertLetters, resolveLetters } from './letters.ts';
-import { isSameOwnership, notFound, type OwnedSource } from './names.ts';
+import { isSameOwnership, type OwnedSource } from './names.ts';
 import { replayLanes, settleReplay } from './replays.ts';
 
 interface LaneRow {

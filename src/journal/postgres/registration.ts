@@ -1,12 +1,12 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
 import { forgottenNote } from '../records/given-up.ts';
-import { connectorOf, identityOf, identityText, nameTaken, noSource } from '../records/rows.ts';
+import { connectorOf, identityOf, identityText, nameTaken, noSource, notFound } from '../records/rows.ts';
 import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
 import { discardLetters } from './letters.ts';
 import { configuredNames, either, registeredAs } from './members.ts';
-import { ensureSource, formerNames, notFound } from './names.ts';
+import { ensureSource, formerNames } from './names.ts';
 import { putCheckpoint, putNote } from './state.ts';
 
 /** The names that the journal keeps state for: configured, renamed, forgotten, reset. */

@@ -1,6 +1,8 @@
 // What the journal does beside its callers: it deletes what is old, and when space is short, more. One replica at a time: whoever holds the
 // row of the unit `upkeep`; a replay that is being opened holds it too, so that no page goes between being counted and being pinned.
+
 import { Outage } from '../../base/outage.ts';
+import { iso } from '../../base/quantity.ts';
 import type { UpkeepTrouble } from '../contract/operate.ts';
 import { kindName } from '../records/positions.ts';
 import { logSkipped } from '../records/rows.ts';
@@ -225,7 +227,7 @@ async function noteSkip({ db: { s }, clock }: Core, sql: Sql, sink: number, { so
       `INSERT INTO ${s}.skips (sink, source, kind, from_time, to_time, records, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
       row,
     );
-  return { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+  return { from: iso(from), to: iso(to) };
 }
 
 /** Rows that are old or ended, leases that no clock gave, and the journal's time. */

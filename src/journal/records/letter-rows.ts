@@ -3,6 +3,14 @@ import { parseJson } from '../../base/json.ts';
 import type { DeadLetter, LetterFilter, NewDeadLetter, ReplayRequest, StoredPage, StoredRecord } from '../journal.ts';
 import { position } from './positions.ts';
 
+/** Which letters are looked at. */
+export interface LetterRange {
+  /** Ids greater than this. */
+  readonly after?: number;
+  /** Ids up to this. */
+  readonly upTo?: number;
+}
+
 /** Columns of a letter without its id. */
 export const letterColumns =
   'sink, source, uid, received, unreadable, record_labels, connector_name, connector_hash, tenant, labels, event_time, action, code, text, attempts, first, last, counted, record';

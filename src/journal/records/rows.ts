@@ -4,7 +4,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import type { Log } from '../../base/log.ts';
 import { hourMs } from '../../base/quantity.ts';
-import { addCounts, type SourceTotals, zeroCounts } from '../counts.ts';
+import { addCounts, type SinkTotals, type SourceTotals, zeroCounts } from '../counts.ts';
 import type { Job, LedgerWindow, StoredRecords } from '../journal.ts';
 import { kindName } from './positions.ts';
 
@@ -13,6 +13,14 @@ export const noSource = 0;
 
 /** Touching a day with every page would write for nothing; ages are counted in days. */
 export const touchEveryMs = hourMs;
+
+/** What a sink's ledger counts of a source. */
+export interface LedgerSqlRow extends SinkTotals {
+  readonly sink: string;
+  readonly source: string;
+  readonly new: number;
+  readonly letters: number;
+}
 
 export interface WindowRow extends SourceTotals, Pick<LedgerWindow, 'key' | 'updated'> {
   readonly kind: number;
@@ -127,4 +135,10 @@ export function logSkipped(log: Log, skipped: readonly object[]): void {
       fields,
       'the journal is full: a sink skipped records; docs/operations.md, "When the journal fills", says how it gets them',
     );
+}
+
+export function notFound(kind: 'source' | 'sink', name: string): never {
+  throw new PenstockError('PEN_NOT_FOUND', `the journal knows no ${kind} "${name}"`, {
+    fix: `see "penstock ${kind}s" for the names`,
+  });
 }

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../base/clock.ts';
-import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { notFound } from '../records/rows.ts';
 import type { Changes } from './file/changes.ts';
 import { one } from './file/database.ts';
 import type { JournalTime } from './file/journal-time.ts';
@@ -38,10 +38,4 @@ export function openNames(db: DatabaseSync) {
     /** Throws PEN_NOT_FOUND. */
     requireSource: (name: string): number => source(name) ?? notFound('source', name),
   };
-}
-
-function notFound(kind: 'source' | 'sink', name: string): never {
-  throw new PenstockError('PEN_NOT_FOUND', `the journal knows no ${kind} "${name}"`, {
-    fix: `see "penstock ${kind}s" for the names`,
-  });
 }

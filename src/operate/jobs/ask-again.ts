@@ -1,4 +1,5 @@
 import { isObject } from '../../base/json.ts';
+import { iso } from '../../base/quantity.ts';
 import type { Job } from '../../journal/journal.ts';
 
 type Words = readonly (string | undefined)[];
@@ -9,8 +10,7 @@ const quoted = (word: string): string => (plainWord.test(word) ? word : `'${word
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 const option = (name: string, value: unknown): Words => (typeof value === 'string' ? [`--${name}`, value] : []);
-const timeOption = (name: string, value: unknown): Words =>
-  typeof value === 'number' ? [`--${name}`, new Date(value).toISOString()] : [];
+const timeOption = (name: string, value: unknown): Words => (typeof value === 'number' ? [`--${name}`, iso(value)] : []);
 const range = ({ from, to }: Args): Words => [...timeOption('from', from), ...timeOption('to', to)];
 
 const commands: Readonly<Record<string, (args: Args) => Words>> = {

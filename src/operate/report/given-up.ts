@@ -1,5 +1,5 @@
 // What an auditor reads of what people gave up: which letters, when, and by what filter.
-import { counted } from '../../base/quantity.ts';
+import { counted, iso } from '../../base/quantity.ts';
 import type { Discard, DiscardedLetter, Forgotten, GivenUp, LetterFilter } from '../../journal/journal.ts';
 
 /** One discard of letters of a sink and source, with how many and from when they are; times are milliseconds since the epoch. */
@@ -58,8 +58,6 @@ export function discardedLetters({ discards }: GivenUp, filter: LetterFilter): D
     letters.map((letter): Discarded => ({ ...letter, ...of, discardedAt: at })).filter(isMeant),
   );
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** A filter as it was asked for on the command line. */
 function wordsOf({ from, to, ids, uids: _uids, ...names }: LetterFilter): string {

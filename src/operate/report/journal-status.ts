@@ -1,5 +1,5 @@
 // The journal and its disk, as a status shows them.
-import { formatDuration, formatSize } from '../../base/quantity.ts';
+import { formatDuration, formatSize, iso } from '../../base/quantity.ts';
 import type { Correction, JournalUsage, ServerState, UpkeepTrouble } from '../../journal/journal.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
@@ -100,7 +100,7 @@ function upkeepProblems({ upkeep, disk, server }: JournalStatus): Problem[] {
   // A full disk or a silent database is the reason, and has a line of its own.
   if (upkeep === undefined || disk?.is_full === true || server?.answers === false || server?.refusal !== undefined) return [];
   const { since, error, passes } = upkeep;
-  const what = `upkeep has failed since ${new Date(since).toISOString()}, and nothing is deleted until it works again: ${error}`;
+  const what = `upkeep has failed since ${iso(since)}, and nothing is deleted until it works again: ${error}`;
   return [{ level: passes ? 'warning' : 'error', where: 'journal', what }];
 }
 

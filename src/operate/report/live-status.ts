@@ -1,4 +1,5 @@
 // The status of the process that runs: what it knows beside the journal.
+import { listed } from '../../base/quantity.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { listedJobs } from './job-status.ts';
@@ -35,9 +36,7 @@ const mostFilesNamed = 3;
 
 function configProblems({ file, changedFiles, refusal }: ConfigStatus): Problem[] {
   if (changedFiles.length === 0) return [];
-  const more = changedFiles.length - mostFilesNamed;
-  const named = changedFiles.slice(0, mostFilesNamed).join(', ');
-  const what = `something else runs than the files say: ${named}${more > 0 ? ` and ${more} more` : ''}`;
+  const what = `something else runs than the files say: ${listed(changedFiles, mostFilesNamed)}`;
   return [
     refusal === undefined
       ? { level: 'warning', where: `configuration ${file}`, what, fix: `penstock reload -c ${file}` }

@@ -1,4 +1,5 @@
 // Problems as a person reads them: one rule for the status, its JSON and the page.
+import { listed } from '../../base/quantity.ts';
 import type { Problem } from './journal-status.ts';
 
 /** One problem, or what many sources or sinks say alike. */
@@ -32,8 +33,7 @@ const general = (text: string): string =>
     .replaceAll(/#(?:[a-z]+ ?){1,3}/g, (words) => words.replaceAll(/s\b/g, ''));
 
 function placeOf(kind: string, names: readonly string[]): string {
-  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : '';
-  return `${names.length} ${kind}s: ${names.slice(0, mostNamed).join(', ')}${more}`;
+  return `${names.length} ${kind}s: ${listed(names, mostNamed)}`;
 }
 
 interface Gathered {

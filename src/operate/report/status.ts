@@ -1,4 +1,4 @@
-import { counted, formatDuration } from '../../base/quantity.ts';
+import { counted, formatDuration, iso } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
@@ -178,7 +178,7 @@ function skipProblem({ sink, source, records, from, to }: SkippedRange): Problem
   return {
     level: 'error',
     where: `sink ${sink}`,
-    what: `skipped ${counted(records, 'record')} of ${source} because the journal was full, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+    what: `skipped ${counted(records, 'record')} of ${source} because the journal was full, event times ${iso(from)} to ${iso(to)}`,
     fix: 'fix the sink, or raise journal.max_bytes; "penstock ledger" lists the range',
   };
 }
@@ -187,7 +187,7 @@ function correctionProblem({ at, what }: Correction): Problem {
   return {
     level: 'error',
     where: 'journal',
-    what: `counts disagreed at the start of ${new Date(at).toISOString()} and were set right: ${what}`,
+    what: `counts disagreed at the start of ${iso(at)} and were set right: ${what}`,
     fix: 'every record that a sink still waits for is there; report it with the log unless the disk or the file was at fault',
   };
 }

@@ -1,5 +1,5 @@
 // What a report means, in words and as a page.
-import { counted } from '../../base/quantity.ts';
+import { counted, iso } from '../../base/quantity.ts';
 import type { VerifiedDay, VerifyReport } from './verify.ts';
 
 /** One thing that a report means. `good`: nothing is to be done about anything. */
@@ -45,8 +45,6 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
   const errors = [...(before_start > 0 ? [before] : []), ...(overdue > 0 ? [behind] : []), ...(not_shown > 0 ? [unseen] : [])];
   return [...left, ...warnings, ...errors.map((text): Conclusion => ({ level: 'error', text })), lastOf(report)];
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** An empty answer about a time that the vendor does not keep proves nothing. */
 function goneOf({ kept_since, to }: VerifyReport): string[] {

@@ -1,8 +1,7 @@
 import { type Static, Type } from 'typebox';
+import { secret, text } from '../common-options.ts';
 
 const closed = { additionalProperties: false } as const;
-const text = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, description });
-const secret = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, secret: true, description });
 
 /** Client credentials that an access token is minted with. */
 export const OAuth2Options = Type.Object(

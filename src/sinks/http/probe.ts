@@ -1,5 +1,14 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
-import { answerOf, describeAnswer, type Exchange, exchange, isPage, namesDestination, strangersVerdict } from '../exchange.ts';
+import {
+  answerOf,
+  describeAnswer,
+  type Exchange,
+  exchange,
+  isPage,
+  namesDestination,
+  reasonOf,
+  strangersVerdict,
+} from '../exchange.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { fill } from './preset.ts';
 import type { Sending } from './send.ts';
@@ -11,13 +20,13 @@ import type { Sending } from './send.ts';
 export async function probeHttp(sending: Sending, signal: AbortSignal, largestBytes = 0): Promise<ProbeReport> {
   const { authorizer, preset, options } = sending;
   const authorization = await authorizer.authorize(signal);
-  if ('failed' in authorization) return failed([wordsOf(authorization.failed)], authorization.failed);
+  if ('failed' in authorization) return failed([reasonOf(authorization.failed)], authorization.failed);
   const granted = options.auth?.oauth2 !== undefined || options.auth?.google_service_account !== undefined;
   const notes = preset.notes ?? [];
   const findings = granted ? ['access token granted'] : [];
   const sent = await ask(sending, authorization.headers, signal);
   const { origin } = targetOf(sending);
-  if ('failed' in sent) return failed([...findings, `${origin} not reached: ${wordsOf(sent.failed)}`], sent.failed);
+  if ('failed' in sent) return failed([...findings, `${origin} not reached: ${reasonOf(sent.failed)}`], sent.failed);
   const reached = [...findings, `${origin} reached`];
   const refusal = refusalOf(sending, sent.response);
   if (refusal !== undefined) return { ok: false, findings: [...reached, refusal.said, ...notes], fix: refusal.fix };
@@ -48,7 +57,7 @@ async function sizeFindings(
   // White space shrinks to nothing: what is sent compressed may get through all the same.
   const advice = { fix: `let the receiver, and what is before it, take requests of ${bytes} bytes and more` };
   const fault = sending.compression === 'none' ? advice : {};
-  if ('failed' in sent) return { said: `${what} does not get through: ${wordsOf(sent.failed)}`, ...fault };
+  if ('failed' in sent) return { said: `${what} does not get through: ${reasonOf(sent.failed)}`, ...fault };
   if (sent.response.status === 413) return { said: `${what} is refused: ${describeAnswer(sent.response)}`, ...fault };
   return { said: `${what} gets through` };
 }
@@ -148,8 +157,4 @@ export function baseOf(url: string): string {
 function failed(findings: readonly string[], verdict: Verdict): ProbeReport {
   const fix = verdict.kind === 'hold' ? verdict.fix : 'check host and port of "url", and that the receiver is well';
   return { ok: false, findings, fix };
-}
-
-function wordsOf(verdict: Verdict): string {
-  return 'reason' in verdict ? verdict.reason : verdict.kind;
 }

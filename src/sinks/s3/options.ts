@@ -1,8 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { durationPattern, sizePattern } from '../../base/quantity.ts';
-
-const text = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, description });
-const secret = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, secret: true, description });
+import { secret, text } from '../common-options.ts';
 
 /** Objects hold more events than requests of other sinks, and wait longer for them. */
 const Batch = Type.Object(

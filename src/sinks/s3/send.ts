@@ -1,9 +1,11 @@
 // A batch is stored when all of its objects are, and not before: so the next process, which begins where the offset stands, comes to the
 // names that this one used, and writes over them. A name says where its object begins and not where it ends: whatever begins there is written
 // over what an earlier attempt left, be it cut off sooner or later, by this process or by the next.
+
 import { createHash } from 'node:crypto';
 import { deadline } from '../../base/clock.ts';
 import { explainInLine, PenstockError } from '../../base/errors.ts';
+import { iso } from '../../base/quantity.ts';
 import { type Bodies, openBodies } from '../body.ts';
 import { Encoded } from '../encoded.ts';
 import type { Batch, SentEvent, Verdict } from '../sink.ts';
@@ -178,7 +180,7 @@ function folderOf(
   { source, time: ms }: SentEvent,
   { prefix, layout, partition, region = '', account_id = '' }: S3Options,
 ): string {
-  const time = ms >= 0 && ms <= lastTime ? new Date(ms).toISOString() : '1970-01-01T00';
+  const time = ms >= 0 && ms <= lastTime ? iso(ms) : '1970-01-01T00';
   const day = time.slice(0, 10);
   const parts =
     layout === 'security_lake'

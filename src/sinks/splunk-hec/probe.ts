@@ -2,7 +2,7 @@ import { sleep } from '../../base/clock.ts';
 import { durationMs } from '../../base/quantity.ts';
 import { uuid } from '../../base/random.ts';
 import { retryAfterMs } from '../../http/index.ts';
-import { answerOf } from '../exchange.ts';
+import { answerOf, reasonOf } from '../exchange.ts';
 import type { ProbeReport, SinkContext, Verdict } from '../sink.ts';
 import { classifyRefusal, type HecAnswer, isAccepted, readAnswer } from './answer.ts';
 import { type Channel, freshChannel, headersOf, keepCookies } from './channel.ts';
@@ -48,7 +48,7 @@ async function probeEndpoint(endpoint: string, probing: Probing, signal: AbortSi
   const channel = freshChannel(endpoint, uuid(context.seams.random));
   const headers = options.acknowledge === 'off' ? {} : headersOf(channel);
   const sent = await post(endpoint, eventPath, { headers, body: testEvent(probing), signal });
-  if ('failed' in sent) return { lines: [`not reached: ${wordsOf(sent.failed)}`], fix: fixOf(sent.failed) };
+  if ('failed' in sent) return { lines: [`not reached: ${reasonOf(sent.failed)}`], fix: fixOf(sent.failed) };
   const answer = readAnswer(sent.response, retryAfterMs(sent.response.headers, context.seams.clock));
   keepCookies(channel, sent.response.headers['set-cookie']);
   const reached = 'reached';
@@ -87,7 +87,7 @@ function describeRefusal(reached: string, answer: HecAnswer, options: SplunkHecO
   }
   const refused = classifyRefusal(answer, 1, false);
   const verdict: Verdict = 'all' in refused ? refused.all : (refused.each[0] ?? { kind: 'uncertain', reason: answer.said });
-  return { lines: [reached, wordsOf(verdict)], fix: fixOf(verdict) };
+  return { lines: [reached, reasonOf(verdict)], fix: fixOf(verdict) };
 }
 
 /** Of HEC, for a request without an event. */
@@ -124,7 +124,7 @@ async function awaitAcknowledgement(
   for (;;) {
     const reply = await ask(channel, signal);
     if (reply.kind === 'told' && reply.indexed.has(ackId)) return { lines: [`${subject}: the test event is indexed`] };
-    if (reply.kind === 'refused') return { lines: [`${subject}: ${wordsOf(reply.verdict)}`], fix: fixOf(reply.verdict) };
+    if (reply.kind === 'refused') return { lines: [`${subject}: ${reasonOf(reply.verdict)}`], fix: fixOf(reply.verdict) };
     if (clock.monotonic() >= until)
       return {
         lines: [`${subject}: none for the test event so far`],
@@ -154,10 +154,6 @@ function testEvent({
 
 function nameOf({ index }: SplunkHecOptions): string {
   return index === undefined ? "the token's default index" : `index "${index}"`;
-}
-
-function wordsOf(verdict: Verdict): string {
-  return 'reason' in verdict ? verdict.reason : verdict.kind;
 }
 
 function fixOf(verdict: Verdict): string {

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { type Static, Type } from 'typebox';
 import { isObject } from '../../base/json.ts';
+import { iso } from '../../base/quantity.ts';
 import { OneWriter } from '../one-writer.ts';
 import type { OutgoingEvent, Sink, SinkType, Verdict, Verdicts } from '../sink.ts';
 
@@ -107,7 +108,7 @@ export function readableLine({
   const outcome = event['status_id'] === 2 ? 'FAILED' : undefined;
   const what = action?.title ?? actionKey ?? 'unreadable record';
   const parts = [
-    Number.isFinite(event.time) && Math.abs(event.time) <= 8.64e15 ? new Date(event.time).toISOString() : '-',
+    Number.isFinite(event.time) && Math.abs(event.time) <= 8.64e15 ? iso(event.time) : '-',
     source.padEnd(16),
     (shownSeverities[event.severity_id] ?? '-').padEnd(8),
     what,

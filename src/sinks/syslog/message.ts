@@ -1,4 +1,5 @@
 import type { Log } from '../../base/log.ts';
+import { iso } from '../../base/quantity.ts';
 import type { Event } from '../../event/event.ts';
 import { severityOf } from '../../event/index.ts';
 import type { OutgoingEvent } from '../sink.ts';
@@ -40,7 +41,7 @@ export function paramValue(text: string): string {
 
 /** RFC 3339 in UTC with milliseconds; `-` for a time that a four-digit year cannot hold. */
 export function timestamp(ms: number): string {
-  return isFourDigitYear(ms) ? new Date(ms).toISOString() : '-';
+  return isFourDigitYear(ms) ? iso(ms) : '-';
 }
 
 function isFourDigitYear(ms: number): boolean {

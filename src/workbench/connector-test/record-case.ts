@@ -1,10 +1,12 @@
 // Saves what a live source answers as a case of its connector's test: without secrets, no more than asked for, beside nothing that is there.
+
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { PenstockError } from '../../base/errors.ts';
 import { isObject } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
 import { makeFolder } from '../../base/make-folder.ts';
+import { iso } from '../../base/quantity.ts';
 import type { Files, Seams } from '../../base/seams.ts';
 import type { Secrets } from '../../base/secrets.ts';
 import { Budgets } from '../../collect/index.ts';
@@ -81,7 +83,7 @@ export async function recordCase(
   // Such a case passes whatever the connector makes of a record.
   if (records.length === 0)
     throw new PenstockError('PEN_OPERATION_FAILED', 'the vendor has no records in the range; nothing was saved', {
-      where: `source ${source.name}, ${new Date(window.from).toISOString()} to ${new Date(window.to).toISOString()}`,
+      where: `source ${source.name}, ${iso(window.from)} to ${iso(window.to)}`,
       fix: 'take a range in which something happened (--from, --to)',
     });
   const redaction = openRedaction((text) => secrets.scrub(text), connector.text);
@@ -130,8 +132,8 @@ function textsOf(
   const texts: Record<string, string> = {
     'case.yaml': stringify({
       options: optionsOf(connector, options, redaction),
-      from: new Date(window.from).toISOString(),
-      to: new Date(window.to).toISOString(),
+      from: iso(window.from),
+      to: iso(window.to),
     }),
   };
   const answered = replies.flatMap((reply) => reply ?? []);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { explain, PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
-import { counted } from '../../base/quantity.ts';
+import { counted, iso } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import { isSameRecord } from '../../collect/index.ts';
 import type { Connector } from '../../connectors/connector.ts';
@@ -103,7 +103,7 @@ async function withWindow(connector: Connector, test: TestCase, seams: Seams): P
   const from = Math.floor(times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY) / 1000) * 1000;
   const to = Math.ceil(times.reduce((a, b) => Math.max(a, b), 0) / 1000) * 1000;
   if (times.length === 0) return test;
-  const bounds = `from: ${new Date(from).toISOString()}\nto: ${new Date(to).toISOString()}\n`;
+  const bounds = `from: ${iso(from)}\nto: ${iso(to)}\n`;
   const file = join(test.folder, 'case.yaml');
   const isThere = (await seams.files.readdir(test.folder)).includes('case.yaml');
   const before = isThere ? await seams.files.readFile(file, 'utf8') : '';
@@ -123,7 +123,7 @@ function windowFaults(connector: Connector, { window }: TestCase, records: reado
       return strayMs === Number.POSITIVE_INFINITY ? [] : [`${at}: has no time at record.time that can be read`];
     if (facts.time >= from && facts.time <= to) return [];
     return [
-      `${at}: its time ${new Date(facts.time).toISOString()} lies outside of the window that was asked for, ${new Date(window.from).toISOString()} to ${new Date(window.to).toISOString()}`,
+      `${at}: its time ${iso(facts.time)} lies outside of the window that was asked for, ${iso(window.from)} to ${iso(window.to)}`,
     ];
   });
 }

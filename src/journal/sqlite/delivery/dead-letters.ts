@@ -1,10 +1,10 @@
 import type { DeadLetter, LetterFilter, NewDeadLetter } from '../../journal.ts';
 import { type DiscardedRow, discardedAtOnce, discardNotes } from '../../records/given-up.ts';
-import { columnsOf, type LetterRow, letterColumns, letterOf } from '../../records/letter-rows.ts';
+import { columnsOf, type LetterRange, type LetterRow, letterColumns, letterOf } from '../../records/letter-rows.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import type { LedgerStore } from './ledger.ts';
-import { type LetterRange, type LetterSearch, openLetterSearch } from './letter-search.ts';
+import { type LetterSearch, openLetterSearch } from './letter-search.ts';
 
 export type LetterStore = ReturnType<typeof openLetters>;
 

@@ -1,7 +1,7 @@
-import { type SinkTotals, type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../../counts.ts';
+import { type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../../counts.ts';
 import type { Ledger, LedgerWindow, SinkStart, SkippedRange, StoredRecords } from '../../journal.ts';
 import { kindName } from '../../records/positions.ts';
-import { type StoredRow, storedOf, type WindowRow, windowOf } from '../../records/rows.ts';
+import { type LedgerSqlRow, type StoredRow, storedOf, type WindowRow, windowOf } from '../../records/rows.ts';
 import type { Core } from '../core.ts';
 import { all } from '../file/database.ts';
 
@@ -51,13 +51,6 @@ function openStored({ db }: Pick<Core, 'db'>): () => StoredRecords[] {
     FROM sources s LEFT JOIN (SELECT source, sum(count) AS stored, min(received) AS since FROM pages GROUP BY source) p ON p.source = s.id
     ORDER BY s.name`);
   return () => all<StoredRow>(select).map(storedOf);
-}
-
-interface LedgerSqlRow extends SinkTotals {
-  readonly sink: string;
-  readonly source: string;
-  readonly new: number;
-  readonly letters: number;
 }
 
 function openReading({ db }: Pick<Core, 'db'>): () => Ledger {

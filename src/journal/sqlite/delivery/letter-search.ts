@@ -1,7 +1,9 @@
 // Finding dead letters among a million: how many there are of each sink, source, code and action is counted as they come and go, and an
 // index leads to the letters of one such group in the order of their ids.
+
 import type { SQLInputValue } from 'node:sqlite';
 import type { LetterFilter } from '../../journal.ts';
+import { type LetterRange } from '../../records/letter-rows.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 
@@ -15,13 +17,6 @@ interface Group {
   readonly source: number;
   readonly code: string;
   readonly action: string;
-}
-
-export interface LetterRange {
-  /** Ids greater than this. */
-  readonly after?: number;
-  /** Ids up to this. */
-  readonly upTo?: number;
 }
 
 type Part = readonly [sql: string, value: SQLInputValue];

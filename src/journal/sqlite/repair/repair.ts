@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import { clearPlace, openOwnFile, writeOwnFile } from '../../../base/own-file.ts';
-import { counted } from '../../../base/quantity.ts';
+import { counted, iso } from '../../../base/quantity.ts';
 import type { Seams } from '../../../base/seams.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
@@ -181,6 +181,6 @@ function adviceFor(db: DatabaseSync, name: string, source: number): string {
   const range = db.prepare('SELECT min(from_time) AS "from", max(to_time) AS "to" FROM windows WHERE source = ?');
   const { from = null, to = null } = one<{ from: number | null; to: number | null }>(range, source) ?? {};
   if (from === null || to === null) return `collect what source "${name}" lost again: penstock import ${name} FILE...`;
-  const [first, last] = [from, to].map((at) => new Date(at).toISOString());
+  const [first, last] = [from, to].map((at) => iso(at));
   return `collect what source "${name}" lost again, with the daemon running or not: penstock verify ${name} --from ${first} --to ${last} --repair`;
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { iso } from '../../../base/quantity.ts';
 import { type PageRow, readWhole } from '../../records/page-rows.ts';
 import { textChecksum } from '../../records/pages.ts';
 import { all, one, pragma } from '../file/database.ts';
@@ -124,8 +125,7 @@ function dropDamagedCheckpoints(to: DatabaseSync): string[] {
     .map(({ source, name, sourceName }) => {
       remove.run(source, name);
       const last = one<{ last: number | null }>(lastWindow, source)?.last ?? null;
-      const from =
-        last === null ? '' : `, then fill the gap with "penstock backfill ${sourceName} --from ${new Date(last).toISOString()}"`;
+      const from = last === null ? '' : `, then fill the gap with "penstock backfill ${sourceName} --from ${iso(last)}"`;
       return `the checkpoint "${name}" of source "${sourceName}" was damaged and is dropped: the source collects again from its start${from}`;
     });
 }

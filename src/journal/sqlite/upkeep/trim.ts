@@ -1,3 +1,4 @@
+import { iso } from '../../../base/quantity.ts';
 import { kindName } from '../../records/positions.ts';
 import { logSkipped } from '../../records/rows.ts';
 import { sameSkipMs } from '../../upkeep-rounds.ts';
@@ -141,6 +142,6 @@ function openNote({ db, clock }: Core) {
     const { from, to } = one<{ from: number; to: number }>(range, source, kind, last, last - records + 1) ?? { from: 0, to: 0 };
     const row = { sink, source, kind, from, to, records, now: clock.now() };
     if (extend.run(row).changes === 0) insert.run(row);
-    return { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+    return { from: iso(from), to: iso(to) };
   };
 }
