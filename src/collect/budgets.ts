@@ -4,9 +4,9 @@
 import { type Clock, sleep } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { formatDuration } from '../base/quantity.ts';
+import { Queue } from '../base/queue.ts';
 import type { Seams } from '../base/seams.ts';
 import type { BudgetNews, ReaderDeps } from '../connectors/connector.ts';
-import { Queue } from './queue.ts';
 
 /** At most `count` requests in any stretch of `perMs` milliseconds. */
 interface RateLimit {

@@ -1,8 +1,10 @@
 // The configuration in force. It is replaced by one reload at a time, as a whole; a reload that is refused leaves it as it was.
+
 import { asPenstockError, explain, PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { setLogLevel } from '../base/log.ts';
+import { Queue } from '../base/queue.ts';
 import { type Fault, placeOf } from '../base/yaml-faults.ts';
 import type { Config } from '../config/config.ts';
 import type { Job, RegistrationReport } from '../journal/journal.ts';
@@ -76,7 +78,7 @@ export class Configuration {
   #orphanSinks: readonly string[];
   /** Why the last reload was refused; undefined when it was not. */
   #refusal: string | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #reloads = new Queue();
   #isClosed = false;
 
   constructor(config: Config, runtime: LiveRuntime, report: RegistrationReport) {
@@ -105,15 +107,13 @@ export class Configuration {
    * takes its place. What is refused as it was the last time, and tried again by nobody's wish, is no news for the log.
    */
   reload(jobs: JobRunner, file = this.#config.file, isAgain = false): Promise<ReloadReport> {
-    const reloading = this.#turn.then(() => this.#reload(jobs, file, isAgain));
-    this.#turn = reloading.catch(() => undefined);
-    return reloading;
+    return this.#reloads.run(() => this.#reload(jobs, file, isAgain));
   }
 
   /** Refuses further reloads; resolves when none is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#turn;
+    await this.#reloads.run(() => Promise.resolve());
   }
 
   async #reload(jobs: JobRunner, file: string, isAgain: boolean): Promise<ReloadReport> {

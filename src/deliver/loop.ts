@@ -1,5 +1,5 @@
 // starting (notes read, sink opened) -> running (batches formed, sent, settled) -> stopping (nothing new begins, requests under way get
-// their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold.ts.
+// their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold/hold.ts.
 import { deadline } from '../base/clock.ts';
 import { explainInLine } from '../base/errors.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';

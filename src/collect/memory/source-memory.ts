@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
+import { Queue } from '../../base/queue.ts';
 import type { Journal } from '../../journal/journal.ts';
-import { Queue } from '../queue.ts';
 import { Lateness } from './lateness.ts';
 import { OwnRequests } from './own-requests.ts';
 import { parseShortfalls, type Shortfall, shortfallsNote } from './shortfalls.ts';

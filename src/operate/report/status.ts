@@ -1,4 +1,4 @@
-import { counted, formatDuration, iso } from '../../base/quantity.ts';
+import { counted, dayMs, formatDuration, iso } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/report/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
@@ -172,7 +172,7 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
 }
 
 // Older ones are in the ledger only.
-const skipShownMs = 86_400_000;
+const skipShownMs = dayMs;
 
 function skipProblem({ sink, source, records, from, to }: SkippedRange): Problem {
   return {
