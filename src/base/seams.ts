@@ -5,6 +5,7 @@ import { type Random, systemRandom } from './random.ts';
 /** The part of node:fs/promises that rooms use; a test hands in one that fails, fills up or forgets. */
 export type Files = Pick<
   typeof fs,
+  | 'access'
   | 'appendFile'
   | 'chmod'
   | 'lstat'

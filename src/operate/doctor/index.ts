@@ -1,4 +1,5 @@
 // What stands between a configuration and a daemon that runs for years: the machine, not the data.
+import { constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { explain, PenstockError } from '../../base/errors.ts';
 import { inspectFolder } from '../../base/own-folder.ts';
@@ -89,10 +90,13 @@ async function ofDataDir(dataDir: string, config: Config | undefined, { seams, d
   const owned =
     stat === undefined
       ? warning('data_dir', `${dataDir} is not there yet`, 'the daemon makes it when it starts')
-      : await inspectFolder(dataDir, files).then(
-          () => ok('data_dir', `${dataDir}, mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')}, nobody else may write it`),
-          (error: unknown) => ofError('data_dir', error),
-        );
+      : await inspectFolder(dataDir, files)
+          .then(() => refuseReadOnly(dataDir, files))
+          .then(
+            () =>
+              ok('data_dir', `${dataDir}, mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')}, nobody else may write it`),
+            (error: unknown) => ofError('data_dir', error),
+          );
   // What lies in data_dir is of before: the daemon looks at the database alone.
   if (config?.journal.database !== undefined)
     return [
@@ -112,6 +116,20 @@ async function ofDataDir(dataDir: string, config: Config | undefined, { seams, d
   } catch (error) {
     return [owned, ofError('journal', error)];
   }
+}
+
+/** Who asks may be another user than the daemon; a volume that takes no writes takes them from nobody. */
+async function refuseReadOnly(dataDir: string, files: Seams['files']): Promise<void> {
+  const error = await files.access(dataDir, constants.W_OK).catch(({ code }: NodeJS.ErrnoException) => code);
+  if (error !== 'EROFS') return;
+  throw new PenstockError(
+    'PEN_JOURNAL_UNWRITABLE',
+    'its volume is mounted read-only: nothing is collected, and no delivery noted',
+    {
+      where: dataDir,
+      fix: 'see in the log of the kernel whether the disk failed; mend it, mount it for writing, and start the daemon again',
+    },
+  );
 }
 
 /** Bytes of the volume where the folder is, or will be. */

@@ -134,7 +134,7 @@ function retryFacts(status: SinkStatus, now: number): string {
   return `${since}${pendingFacts(status)}`;
 }
 
-const receiverFix = 'see that the receiver runs and can be reached: "penstock check" asks it; delivery goes on by itself';
+const receiverFix = 'see to what the reason says: "penstock check" tries the sink; delivery goes on by itself';
 
 /** The journal keeps what waits for a sink, whether it runs or not. */
 function disabledProblems({ name, state, pending }: SinkStatus): Problem[] {

@@ -36,10 +36,19 @@ interface Given {
   readonly free?: number;
   readonly prepare?: (folder: string) => Promise<void>;
   readonly clock?: Clock;
+  readonly access?: () => Promise<never>;
 }
 
 async function found(given: Given): Promise<readonly Diagnosis[]> {
-  const { url = await vendor(0), token = 'abcdef', daemon, free = 2 ** 40, prepare, clock = seams.clock } = given;
+  const {
+    url = await vendor(0),
+    token = 'abcdef',
+    daemon,
+    free = 2 ** 40,
+    prepare,
+    clock = seams.clock,
+    access = seams.files.access,
+  } = given;
   const folder = await temporaryFolder();
   const file = join(folder, 'penstock.yaml');
   await writeFile(
@@ -48,7 +57,7 @@ async function found(given: Given): Promise<readonly Diagnosis[]> {
   );
   await prepare?.(folder);
   const statfs = () => Promise.resolve({ bavail: free, bsize: 1, blocks: 2 ** 40 });
-  const files = { ...seams.files, statfs: statfs as unknown as typeof seams.files.statfs };
+  const files = { ...seams.files, access, statfs: statfs as unknown as typeof seams.files.statfs };
   const all = await diagnose({
     file,
     seams: { ...seams, files, clock },
@@ -253,6 +262,19 @@ it('says who else may read a secret', async () => {
     level: 'warning',
     what: './token has mode 0644: others may read it',
     fix: 'chmod 600 ./token, or 0400 in a mounted secret',
+  });
+});
+
+it('says that the volume of data_dir is mounted read-only, to whoever asks', async () => {
+  const access = () => Promise.reject(Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' }));
+
+  const all = await found({ prepare: withJournal, access });
+
+  expect(of(all, 'data_dir')).toEqual({
+    check: 'data_dir',
+    level: 'error',
+    what: './data: its volume is mounted read-only: nothing is collected, and no delivery noted',
+    fix: 'see in the log of the kernel whether the disk failed; mend it, mount it for writing, and start the daemon again',
   });
 });
 

@@ -183,7 +183,7 @@ it('says at which replica a sink stands still, where it goes on at another', asy
     level: 'error',
     where: 'sink extra',
     what: `${text} (at one); it last took an event 1m ago; 3 events wait in the journal`,
-    fix: 'see that the receiver runs and can be reached: "penstock check" asks it; delivery goes on by itself',
+    fix: 'see to what the reason says: "penstock check" tries the sink; delivery goes on by itself',
   });
 });
 

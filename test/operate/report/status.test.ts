@@ -177,7 +177,7 @@ it.each([
 const hour = 3_600_000;
 const [night, day] = [{ ...report, at: 100 * hour }, 86_400];
 
-const receiver = 'see that the receiver runs and can be reached: "penstock check" asks it; delivery goes on by itself';
+const receiver = 'see to what the reason says: "penstock check" tries the sink; delivery goes on by itself';
 
 it('says of a source that fails or is on hold since when it does, and how long the vendor keeps what it has not read', () => {
   const behind = { ...source, last_success: 97 * hour, cursor: 96 * hour, retention_seconds: 7 * day };
