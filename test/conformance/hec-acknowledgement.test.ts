@@ -331,6 +331,27 @@ it('A batch on its way delays an acknowledgement until its answer comes, and no 
   expect([kinds(await first), kinds(await second)]).toEqual(['accept', 'accept']);
 });
 
+it('A refusal is an answer, also where the question after it, whether the token acknowledges, gets none', async () => {
+  const refusal: Reply = { status: 400, body: { text: 'Invalid data format', code: 6, 'invalid-event-number': 1 } };
+  const asked = Promise.withResolvers<void>();
+  const silence: Reply = () => asked.resolve();
+  await using hec = await openHec({
+    post: (_, count) => (count === 1 ? refusal : queued(0)),
+    poll: (ids, count) => (count === 1 ? silence : told(ids, true)),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, acknowledge: 'auto' }), context);
+  const enough = new AbortController();
+
+  const refused = sink.send(batchOf(sink, numbered(2)), enough.signal);
+  await asked.promise;
+  const next = pendingOf(await sendOne(sink));
+  enough.abort();
+  await refused.catch(() => undefined);
+
+  expect(kinds(await next)).toBe('accept');
+});
+
 it('A channel that rested is not used again, so an idle source is not delivered twice', async () => {
   const { seams, advance } = manualClock();
   await using hec = await openHec();

@@ -144,7 +144,11 @@ export class Acknowledgements implements AsyncDisposable {
       channel,
       answered: () => void (isAnswered = true),
       hear: (setCookie, answer) => this.#hear(channel, setCookie, answer),
-      learn: (signal) => this.#learn(channel, signal),
+      learn: (signal) => {
+        // Asked after a refusal, which gives no id out however this ends.
+        isAnswered = true;
+        return this.#learn(channel, signal);
+      },
       wait: (ackId) => this.#wait(channel, ackId, bytes),
       [Symbol.dispose]: () => {
         post.end(isAnswered);
