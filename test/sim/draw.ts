@@ -2,6 +2,7 @@
 import { spread } from './calm.ts';
 import { type Dice, diceOf } from './dice.ts';
 import {
+  apartFrom,
   busyCrewFrom,
   type CrewFault,
   changingCrewFrom,
@@ -9,6 +10,7 @@ import {
   day,
   disablingCrewFrom,
   type EndPlan,
+  type Endpoint,
   type EventPlan,
   edgyFrom,
   type FaultPlan,
@@ -17,6 +19,7 @@ import {
   type JobPlan,
   minute,
   mostStaleMs,
+  numberedFrom,
   type OfflinePlan,
   type ReceiverFault,
   restingFrom,
@@ -46,6 +49,8 @@ const vendorFaults: Readonly<Record<SourceKind, readonly VendorFault[]>> = {
     'slow',
     'too_large',
   ],
+  // Made of others once these are drawn.
+  page: [],
   token: [
     'html',
     'unavailable',
@@ -361,7 +366,7 @@ function withUnsteadyPeers(scenario: Scenario): Scenario {
 }
 
 /** Overlap and settle of the connectors that read by windows: what shows up no later is collected. */
-const reachMs: Readonly<Partial<Record<SourceKind, number>>> = { offset: 16 * minute, token: 6 * minute };
+const reachMs: Readonly<Partial<Record<SourceKind, number>>> = { offset: 16 * minute, page: 16 * minute, token: 6 * minute };
 
 /** What is nearly too late, what is deleted while it is read, pages of any size, and little room for dead letters. */
 function withEdges(scenario: Scenario): Scenario {
@@ -408,11 +413,46 @@ function withEdges(scenario: Scenario): Scenario {
   };
 }
 
+/** What is read by offset, or by links where nothing is, has numbered pages. */
+function withNumbers(scenario: Scenario): Scenario {
+  const numbered = scenario.sources.find(({ kind }) => kind === 'offset') ?? scenario.sources.find(({ kind }) => kind === 'link');
+  const sources = scenario.sources.map((source) => (source === numbered ? { ...source, kind: 'page' as const } : source));
+  return { ...scenario, sources };
+}
+
+const endpointFaults: readonly ReceiverFault[] = ['down', 'busy', 'lost_answer', 'slow', 'forget', 'never', 'half', 'restart'];
+
+/** Sinks of two endpoints that are receivers of their own, one of which is in trouble while the other is well. */
+function withEndpoints(scenario: Scenario): Scenario {
+  const { seed, hours, faults } = scenario;
+  const dice = diceOf(Math.imul(seed, 0x7feb352d) ^ 0x846ca68b);
+  const sinks = scenario.sinks.map((sink): SinkPlan => {
+    const wire = dice.pick(['hec_ack', 'hec_ack', 'hec'] as const);
+    if (!dice.chance(0.8)) return sink;
+    return { ...sink, wire, acknowledges: acknowledges[wire], inFlight: Math.max(2, sink.inFlight), apart: true };
+  });
+  const lone = sinks
+    .filter(({ apart }) => apart === true)
+    .flatMap(({ name: on }) =>
+      Array.from({ length: dice.between(2, 4) }, (): FaultPlan => {
+        const from = dice.between(0, hours * hour);
+        const to = Math.min(hours * hour, from + dice.between(10 * minute, 3 * hour));
+        const endpoint = dice.pick<Endpoint>(['a', 'b']);
+        return { on, endpoint, kind: dice.pick(endpointFaults), share: dice.pick([0.3, 0.6, 1]), from, to };
+      }),
+    );
+  // What strikes both at once is in the seeds before.
+  const calm = new Set(lone.filter(() => dice.chance(0.7)).map(({ on }) => on));
+  return { ...scenario, sinks, faults: [...faults.filter(({ on }) => !calm.has(on)), ...lone] };
+}
+
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
   if (seed >= changingCrewFrom) return withChanges(withOrders(drawCrew(seed, hours)));
   if (seed >= busyCrewFrom) return withOrders(drawCrew(seed, hours));
   if (seed >= crewFrom) return drawCrew(seed, hours);
+  if (seed >= numberedFrom) return withEdges(withNumbers(withUnsteadyPeers(drawResting(seed, hours))));
+  if (seed >= apartFrom) return withEndpoints(withUnsteadyPeers(drawResting(seed, hours)));
   if (seed >= edgyFrom) return withEdges(withUnsteadyPeers(drawResting(seed, hours)));
   if (seed >= unsteadyFrom) return withUnsteadyPeers(drawResting(seed, hours));
   if (seed >= restingFrom) return drawResting(seed, hours);

@@ -7,6 +7,7 @@ import type { EventPlan, SourceKind } from './scenario.ts';
 
 export const connectorOf: Readonly<Record<SourceKind, string>> = {
   offset: 'anaconda',
+  page: 'mongodb-atlas',
   token: 'analyst-studio',
   link: 'okta',
   stream: 'astra-stream',
@@ -73,6 +74,8 @@ function rowOf(kind: SourceKind, plan: EventPlan, time: number): Row {
         created_at: `${iso.slice(0, 23)}000Z`,
         meta: inside('meta'),
       };
+    case 'page':
+      return { ...sample, id: digest(id).slice(0, 24), created: `${iso.slice(0, 19)}Z`, raw: extra };
     case 'token':
       return { ...sample, id, timestamp: `${iso.slice(0, 19)}.000000Z`, context: inside('context') };
     case 'link':
@@ -82,7 +85,7 @@ function rowOf(kind: SourceKind, plan: EventPlan, time: number): Row {
   }
 }
 
-const precisionOf = (kind: SourceKind): number => (kind === 'token' ? 1000 : 1);
+const precisionOf = (kind: SourceKind): number => (kind === 'token' || kind === 'page' ? 1000 : 1);
 
 /** Makes the entry of a planned record. */
 export function entryOf(

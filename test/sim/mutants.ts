@@ -16,6 +16,18 @@ const mutantsOfHistories: readonly Mutant[] = [
     edits: [['const isSure = unanswered() <= ackId;', 'const isSure = true;']],
   },
   {
+    name: 'one endpoint is asked to acknowledge what another took',
+    file: 'src/sinks/splunk-hec/acknowledge.ts',
+    caughtBy: 'seed 67000014',
+    edits: [['const known = this.#endpoints.get(name);', 'const [known] = this.#endpoints.values();']],
+  },
+  {
+    name: 'the first of numbered pages is asked for again and again',
+    file: 'src/connectors/http-window/paging.ts',
+    caughtBy: 'seed 68000001',
+    edits: [["const number = state?.kind === 'offset' ? state.offset : first;", 'const number = first;']],
+  },
+  {
     name: 'nobody waits for the news that a datagram found no listener',
     file: 'src/sinks/syslog/udp.ts',
     caughtBy: 'fixed',

@@ -6,7 +6,7 @@ import type { Seams } from '../../src/base/seams.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../../src/sinks/sink.ts';
 import type { Dice } from './dice.ts';
 import type { Fate } from './fate.ts';
-import { minute, type ReceiverFault, type SinkPlan } from './scenario.ts';
+import { type Endpoint, minute, type ReceiverFault, type SinkPlan } from './scenario.ts';
 import type { SimTime } from './time.ts';
 import { openWire } from './wires.ts';
 
@@ -31,7 +31,8 @@ export interface ReceiverParts {
   readonly plan: SinkPlan;
   readonly time: SimTime;
   readonly dice: Dice;
-  readonly strikes: (kind: ReceiverFault) => boolean;
+  /** True when a fault of this kind strikes now what an endpoint is asked. */
+  readonly strikes: (kind: ReceiverFault, endpoint?: Endpoint) => boolean;
   /** True when the receiver refuses the event for its content. */
   readonly refuses: (uid: string) => boolean;
   /** Told of every arrival before it is stored. */
@@ -168,11 +169,12 @@ export function receiver(parts: ReceiverParts): Receiver {
     { fate, number }: SinkProcess,
     signal: AbortSignal | undefined,
     take: (sender: Sender) => T,
+    endpoint?: Endpoint,
   ): Promise<T> {
     const decidedAt = time.now();
     await fate.step();
     const sender = { process: number, leftAt: time.now(), decidedAt };
-    const ms = strikes('slow') ? dice.between(5_000, minute) : dice.between(5, 300);
+    const ms = strikes('slow', endpoint) ? dice.between(5_000, minute) : dice.between(5, 300);
     await time.wait(ms / 2);
     let reply: T;
     try {
@@ -185,7 +187,7 @@ export function receiver(parts: ReceiverParts): Receiver {
     await time.wait(ms / 2);
     await fate.step();
     if (signal?.aborted === true) throw signal.reason;
-    if (strikes('lost_answer')) throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset before the answer');
+    if (strikes('lost_answer', endpoint)) throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset before the answer');
     return reply;
   }
 

@@ -1,5 +1,5 @@
 // A history to play, as plain data; shrinking takes things out of it.
-export type SourceKind = 'offset' | 'token' | 'link' | 'stream' | 'files';
+export type SourceKind = 'offset' | 'page' | 'token' | 'link' | 'stream' | 'files';
 
 export interface SourcePlan {
   readonly name: string;
@@ -26,6 +26,8 @@ export interface SinkPlan {
   readonly mostEvents?: number;
   /** The protocol that the real sink speaks with it; undefined: verdicts, without bytes in between. */
   readonly wire?: Wire;
+  /** True where each endpoint is a receiver of its own, which knows nothing of what the other took. */
+  readonly apart?: true;
   /** Under pressure records are left out for it, and counted. */
   readonly skipsWhenFull?: boolean;
   /** Room for dead letters, where it is little; an operator makes some now and then, and when all is calm. */
@@ -88,8 +90,12 @@ export type ReceiverFault =
   | 'restart'
   | 'cannot_open';
 
+export type Endpoint = 'a' | 'b';
+
 /** Trouble between two times; it strikes a request with the probability `share`. */
 export interface FaultPlan {
+  /** The one endpoint of a sink that it strikes; undefined: all of it. */
+  readonly endpoint?: Endpoint;
   readonly on: string;
   readonly kind: VendorFault | ReceiverFault;
   readonly from: number;
@@ -234,6 +240,12 @@ export const unsteadyFrom = 62_000_000;
 
 /** Seeds from here on: records at the edge of what the overlap covers, or deleted while they are read; pages that change their size; little room for dead letters. */
 export const edgyFrom = 65_000_000;
+
+/** Seeds from here on: the endpoints of a sink are receivers of their own, of which one may be in trouble alone. */
+export const apartFrom = 67_000_000;
+
+/** Seeds from here on: sources whose pages have numbers, the newest record on the first. */
+export const numberedFrom = 68_000_000;
 
 /** How far a vendor's copy lags behind at most, milliseconds. */
 export const mostStaleMs = 2 * minute;

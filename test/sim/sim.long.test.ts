@@ -30,6 +30,7 @@ it.each([
   [43_000_254, 6, 'both endpoints of a receiver reset every fifth request'],
   [60_200_013, 4, 'reading by cursor begins again while our clock is two years ahead'],
   [60_500_210, 4, 'a receiver loses a fifth of what comes for hours, in which the process ends'],
+  [67_000_112, 4, 'one of two endpoints of a receiver is slow, and nothing says whether it acknowledges'],
   [75_000_124, 2, 'a stall, a silent line and a database that is away come to one replica within a minute'],
   [76_000_029, 2, 'a receiver of a full journal takes half of what comes for forty minutes, replicas being stalled and killed'],
 ])(

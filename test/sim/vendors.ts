@@ -106,6 +106,24 @@ function offsetPager(vendor: Vendor, parts: VendorParts): Pager {
   };
 }
 
+/** Numbered pages and a total, the newest first: what comes in meanwhile moves all that is older on. */
+function numberPager(vendor: Vendor, parts: VendorParts): Pager {
+  const { plan, dice, strikes } = parts;
+  return (url) => {
+    const query = url.searchParams;
+    const [from, to] = [Date.parse(query.get('minDate') ?? ''), Date.parse(query.get('maxDate') ?? '')];
+    if (to - from > hour && strikes('too_large')) return refused(413, 'range too large');
+    const matching = inCopy(vendor, parts)
+      .filter((e) => e.time >= from && e.time <= to)
+      .sort((a, b) => byTime(b, a));
+    const size = Math.min(plan.pageSize, Number(query.get('itemsPerPage')));
+    const start = (Number(query.get('pageNum')) - 1) * size;
+    const page = matching.slice(start, start + size);
+    const extra = strikes('large_total') ? dice.between(1, 5) : 0;
+    return json({ results: values(page), totalCount: matching.length + extra }, page);
+  };
+}
+
 const keyOf = (entry: Entry): string => `${entry.time}|${entry.facts.uid}|${entry.plan.n}`;
 
 function after(matching: readonly Entry[], key: string): Entry[] {
@@ -193,7 +211,7 @@ function polled(url: URL, vendor: Vendor, parts: VendorParts): Answer {
   return json(values(shown), shown, { link: `<${next.href}>; rel="next"` });
 }
 
-const pagers = { offset: offsetPager, token: tokenPager, link: linkPager };
+const pagers = { offset: offsetPager, page: numberPager, token: tokenPager, link: linkPager };
 
 interface Login {
   /** The refusal of a request without a valid credential. */
@@ -209,7 +227,7 @@ function openLogin({ plan, time, strikes }: VendorParts): Login {
   return {
     refuse({ headers }) {
       if (strikes('unauthorized')) return refused(401, 'invalid credentials');
-      if (plan.kind !== 'offset') return undefined;
+      if (plan.kind !== 'offset' && plan.kind !== 'page') return undefined;
       if (strikes('revoke')) tokens.clear();
       const token = (headers?.['authorization'] ?? '').replace('Bearer ', '');
       return (tokens.get(token) ?? 0) > time.now() ? undefined : refused(401, 'token expired');

@@ -6,7 +6,7 @@ import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/clien
 import { sinkTypes } from '../../src/sinks/index.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import type { Copy, Letter, ReceiverParts, Sender, SinkProcess } from './receivers.ts';
-import { minute, type Wire } from './scenario.ts';
+import { type Endpoint, minute, type Wire } from './scenario.ts';
 import { type Wire as Line, type Peer, route, socketTable } from './sockets.ts';
 import { datagramPeer, plainPeer, relpPeer, type SyslogParts } from './syslog-wires.ts';
 
@@ -15,7 +15,12 @@ interface WireParts extends ReceiverParts {
   readonly keep: (letter: Letter, sender: Sender) => Copy;
   /** Notes the bytes of a batch by its id. */
   readonly compare: (id: string, body: string) => void;
-  readonly travel: <T>(process: SinkProcess, signal: AbortSignal | undefined, take: (sender: Sender) => T) => Promise<T>;
+  readonly travel: <T>(
+    process: SinkProcess,
+    signal: AbortSignal | undefined,
+    take: (sender: Sender) => T,
+    endpoint?: Endpoint,
+  ) => Promise<T>;
 }
 
 interface Answer {
@@ -221,20 +226,23 @@ function bulk(parts: WireParts): Server {
   return { take };
 }
 
-function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): HttpClient {
+const endpointOf = ({ url }: Pick<HttpRequest, 'url'>): Endpoint => (url.hostname.startsWith('a.') ? 'a' : 'b');
+
+function clientOf(serverOf: (endpoint: Endpoint) => Server, { travel }: WireParts, process: SinkProcess): HttpClient {
   // What one endpoint said says nothing of another.
   const sessions = new Map<string, Session>();
   return {
     async request(request): Promise<HttpResponse> {
       const session = sessions.get(request.url.origin) ?? { knowsOfNoAcks: false };
       sessions.set(request.url.origin, session);
+      const endpoint = endpointOf(request);
+      const server = serverOf(endpoint);
       const ended = request.url.pathname.endsWith('/ack') ? undefined : server.onSent?.(request);
-      const answer = await travel(process, request.signal, (sender) => server.take(request, sender, session)).catch(
-        (error: unknown) => {
-          ended?.(!(error instanceof PenstockError) || error.sent);
-          throw error;
-        },
-      );
+      const take = (sender: Sender): Answer => server.take(request, sender, session);
+      const answer = await travel(process, request.signal, take, endpoint).catch((error: unknown) => {
+        ended?.(!(error instanceof PenstockError) || error.sent);
+        throw error;
+      });
       ended?.(false);
       const { status, headers = {}, body, tells = [], teaches = false } = answer;
       answer.onHeard?.();
@@ -328,7 +336,10 @@ async function openType(
 /** Opens the real sink that speaks the protocol, for each process anew, to one receiver that outlives them. */
 export function openWire(wire: Wire, parts: WireParts): (process: SinkProcess) => Promise<Sink> {
   if (syslogs.has(wire)) return openSyslog(wire, parts);
-  const server = wire === 'bulk' ? bulk(parts) : hec(parts, wire === 'hec_ack');
+  const open = (own: WireParts): Server => (wire === 'bulk' ? bulk(own) : hec(own, wire === 'hec_ack'));
+  const at = (endpoint: Endpoint): WireParts => ({ ...parts, strikes: (kind) => parts.strikes(kind, endpoint) });
+  const [a, b] = parts.plan.apart === true ? [open(at('a')), open(at('b'))] : Array<Server>(2).fill(open(parts));
+  const serverOf = (endpoint: Endpoint): Server => (endpoint === 'a' ? a : b) as Server;
   const endpoints = parts.plan.inFlight > 1 ? ['https://a.test', 'https://b.test'] : ['https://a.test'];
   const options =
     wire === 'bulk'
@@ -343,5 +354,5 @@ export function openWire(wire: Wire, parts: WireParts): (process: SinkProcess) =
           max_event_bytes: '5MB',
         };
   return (process) =>
-    openType(wire === 'bulk' ? 'http' : 'splunk_hec', options, process, parts, clientOf(server, parts, process));
+    openType(wire === 'bulk' ? 'http' : 'splunk_hec', options, process, parts, clientOf(serverOf, parts, process));
 }

@@ -7,7 +7,7 @@ import { type Dice, diceAt } from './dice.ts';
 import { connectorOf, type Entry, entryOf } from './feed.ts';
 import { type Receiver, receiver } from './receivers.ts';
 import type { Feed } from './runtime.ts';
-import type { FaultPlan, Scenario, SourceKind } from './scenario.ts';
+import type { Endpoint, FaultPlan, Scenario, SourceKind } from './scenario.ts';
 import { type SimTime, simTime } from './time.ts';
 import { broker, folder, httpVendor } from './vendors.ts';
 import { openWitness, type Witness } from './witness.ts';
@@ -45,6 +45,7 @@ const options: Readonly<Record<SourceKind, Readonly<Record<string, unknown>>>> =
     api_url: 'https://offset.test',
     token_url: 'https://offset.test/token',
   },
+  page: { org_id: '5f0c1d2e3a4b5c6d7e8f9a0b', client_id: 'id', client_secret: 'client-secret', api_url: 'https://page.test' },
   token: { workspace: 'acme', token: 'token', secret: 'workspace-secret', base_url: 'https://token.test' },
   link: { org_url: 'https://link.test', token: 'link-secret' },
   stream: {
@@ -87,10 +88,17 @@ export async function build(scenario: Scenario, watched: (witness: Witness) => W
       (least, { from, to }) => (to <= time.elapsed ? least : Math.min(least, Math.max(0, from - time.elapsed))),
       Number.POSITIVE_INFINITY,
     );
-  const striker = (on: string): ((kind: string) => boolean) => {
+  const striker = (on: string): ((kind: string, endpoint?: Endpoint) => boolean) => {
     const faults = (byOn.get(on) ?? []).map((fault) => ({ ...fault, dice: diceFor(`${on} ${fault.kind} ${fault.from}`) }));
-    return (kind) =>
-      faults.some((f) => f.kind === kind && f.from <= time.elapsed && time.elapsed < f.to && f.dice.chance(f.share));
+    return (kind, endpoint) =>
+      faults.some(
+        (f) =>
+          f.kind === kind &&
+          (f.endpoint === undefined || f.endpoint === endpoint) &&
+          f.from <= time.elapsed &&
+          time.elapsed < f.to &&
+          f.dice.chance(f.share),
+      );
   };
   const sources = await Promise.all(
     scenario.sources.map(async (plan) => {
