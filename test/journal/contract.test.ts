@@ -490,6 +490,20 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     await expect(again.forgetSource('s')).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
   });
 
+  // One in memory never deletes a record.
+  it.runIf(place !== inMemory && place !== inModel)('keeps no record of a source that was forgotten', async () => {
+    const open = await place();
+    const journal = await open();
+    await journal.register([source('s'), source('t')], [sink('a')]);
+    for (const name of ['s', 't']) await journal.append(commitOf(name, someRecords(3)));
+
+    await journal.forgetSource('s');
+    await journal[Symbol.asyncDispose]();
+
+    await using again = await open();
+    expect(again.usage()).toMatchObject({ pages: 1, records: 3 });
+  });
+
   it('takes a source that was forgotten for a new one', async () => {
     const open = await place();
     const journal = await open();
