@@ -12,7 +12,7 @@ export interface Output {
   /** Anything as indented JSON on standard output. */
   json(value: unknown): void;
   /** Aligned columns on standard output; numbers to the right. */
-  table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): void;
+  table(head: readonly string[], rows: readonly Row[]): void;
   /** A line on standard error. */
   note(text: string): void;
   /** Progress on standard error: overwritten on a terminal, otherwise said at most every ten seconds. */
@@ -48,10 +48,28 @@ const width = (text: string): number => Array.from(text.replace(styles, '')).len
 /** The text as it is printed: our own colours, and a mark for whatever else would steer the terminal or turn its writing round. */
 const printed = (text: string): string => harmless(text).replace(styles, '\u001b[$1m');
 
+type Row = readonly (string | number)[];
+
+/** Where a table is wider than the terminal, columns that are 0 in every row give way, the last first. */
+function fitting(
+  head: readonly string[],
+  rows: readonly Row[],
+  columns: number,
+): { head: readonly string[]; rows: readonly Row[] } {
+  const isWider = Math.max(...aligned(head, rows).map(width)) > columns;
+  const zero = isWider ? head.findLastIndex((_, column) => rows.length > 0 && rows.every((row) => row[column] === 0)) : -1;
+  if (zero === -1) return { head, rows };
+  return fitting(
+    head.toSpliced(zero, 1),
+    rows.map((row) => row.toSpliced(zero, 1)),
+    columns,
+  );
+}
+
 /** A cell is one line. */
 const cellOf = (text: string): string => text.replace(/[\n\t]/g, '\uFFFD');
 
-function aligned(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+function aligned(head: readonly string[], rows: readonly Row[]): string[] {
   const cells = [head, ...rows].map((row) => row.map((cell) => cellOf(String(cell))));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => width(row[column] ?? ''))));
   const isNumber = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
@@ -105,7 +123,8 @@ export function processOutput({ stdout, stderr, env }: Place = process): Output 
     },
     json: (value) => void stdout.write(`${tameJson(JSON.stringify(value, null, 2))}\n`),
     table(head, rows) {
-      const [title = '', ...body] = aligned(head, rows);
+      const shown = fitting(head, rows, columnsOf(stdout));
+      const [title = '', ...body] = aligned(shown.head, shown.rows);
       line(color.bold(title));
       for (const row of body) line(row);
     },

@@ -69,6 +69,28 @@ it.each([
   },
 );
 
+it.each([
+  { columns: 80, head: 'sink                pending  unconfirmed  dead letters  last taken' },
+  { columns: 60, head: 'sink                pending  unconfirmed  last taken' },
+  // What says something stays, however narrow it is.
+  { columns: 40, head: 'sink                pending  last taken' },
+  { columns: 10, head: 'sink                pending  last taken' },
+  { columns: undefined, head: 'sink                pending  unconfirmed  dead letters  last taken' },
+])('leaves out columns of zeros where a table is wider than the terminal: $columns', ({ columns, head }) => {
+  const stdout = stream(true, columns);
+  const output = processOutput({ stdout: stdout.stream, stderr: stream(false).stream, env: { NO_COLOR: '1' } });
+
+  output.table(
+    ['sink', 'pending', 'unconfirmed', 'dead letters', 'last taken'],
+    [
+      ['security-operations', 5, 0, 0, '1m ago'],
+      ['lake', 0, 0, 0, '2m ago'],
+    ],
+  );
+
+  expect(stdout.text().split('\n')[0]).toBe(head.replace(/^sink +/, 'sink'.padEnd(21)));
+});
+
 it('lets no text from elsewhere steer the terminal, wherever it is printed', () => {
   const { output, out, err } = open(true);
   const foreign = '\u001b]0;owned\u0007 \u001b[31m \u009b2J a\rb \u202eevil\u200b';
