@@ -179,6 +179,8 @@ export interface Cluster extends AsyncDisposable {
   read(topic: string, keys: number): Promise<readonly ReadRecord[]>;
   /** SIGKILL of the broker with this index. */
   kill(index: number): Promise<void>;
+  /** Stops it with SIGSTOP, or lets it go on. */
+  freeze(index: number, isFrozen: boolean): void;
   /** Starts it again; partitions that it led before come back to it. */
   start(index: number): Promise<void>;
 }
@@ -256,6 +258,7 @@ export async function startCluster(): Promise<Cluster> {
       running.kill('SIGKILL');
       await gone;
     },
+    freeze: (index, isFrozen) => void children[index]?.kill(isFrozen ? 'SIGSTOP' : 'SIGCONT'),
     async start(index) {
       launch(index);
       await areUp(3);

@@ -389,6 +389,27 @@ describe.skipIf(!hasKafka)(`three real brokers${skipped}`, () => {
     expect(keys.length - events.length).toBeLessThanOrEqual(counters?.['possible_duplicates'] ?? 0);
   });
 
+  it('goes on with the others while the one that is named first hears and answers nothing', async () => {
+    await using cluster = await startCluster();
+    await cluster.createTopic('first');
+    const journal = memoryJournal();
+    const events = records('z', 300);
+    journal.put(live, events.slice(0, 100));
+    const settings = { batch: { events: 20, bytes: 1_000_000, waitMs: 0 }, backoffMaxMs: 500, timeoutMs: 6000 };
+    const options = { ...defaults, brokers: cluster.brokers, topic: 'first' };
+    await using delivering = deliver(journal, (context) => kafka.open(options, { ...context, timeoutMs: 6000 }), { settings });
+    expect(await delivering.drained()).toBe(true);
+
+    cluster.freeze(0, true);
+    journal.put(live, events.slice(100));
+    await until(() => delivering.loop.status().acknowledged >= events.length, Boolean, 120_000);
+    cluster.freeze(0, false);
+
+    const keys = (await cluster.read('first', events.length)).map(({ key }) => key);
+    expect([...new Set(keys)].toSorted()).toEqual(events.map(({ uid }) => uid).toSorted());
+    expect(keys.length - events.length).toBeLessThanOrEqual(delivering.loop.status().counters?.['possible_duplicates'] ?? 0);
+  });
+
   it('waits while fewer brokers are left than have to have a record, says so, and goes on when they are back', async () => {
     await using cluster = await startCluster();
     await cluster.createTopic('few');
