@@ -106,7 +106,7 @@ function refuse(
   const code = context.secrets.tell(refusal.code, longestCode);
   const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
-  if (!open.isLetter && refusal.isDoubtful !== true && refusals.refused(uid, code, refusal)) return systematic(code, text);
+  if (!open.isLetter && refusal.isAlone !== true && refusals.refused(uid, code, refusal)) return systematic(code, text);
   if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
   settleAsLetter(context, prepared, { code, text, attempts, first: first?.at });
   return undefined;

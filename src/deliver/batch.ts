@@ -83,6 +83,11 @@ export class Batch {
     this.lone.named();
   }
 
+  /** It failed, and nothing that had failed was taken meanwhile: where others were, it is likely to blame. */
+  get isSingledOut(): boolean {
+    return this.first !== undefined && this.blame.isSingledOut(this.first.monotonic);
+  }
+
   /** With the position of the last record of each. */
   get lanes(): ReadonlyMap<OpenLane, number> {
     if (this.#lanes !== undefined) return this.#lanes;

@@ -9,6 +9,8 @@ export interface Refusal {
   readonly cause?: string | undefined;
   /** It must not be sent again, whatever the reason. */
   readonly isFinal?: boolean | undefined;
+  /** Found by what became of others, so that it is no fault of the configuration. */
+  readonly isAlone?: true;
   /** Nobody answered: where it is sent again all the same, it may have been stored. */
   readonly isDoubtful?: boolean;
 }

@@ -32,6 +32,7 @@ export class Dispatcher {
   #isOvertaking = false;
   /** The one of them that went last was an event that had failed alone. */
   #wasLone = false;
+  #isTurnOfSmallest = false;
   /** How many of them went since the last new one. */
   #oldSinceNew = 0;
   #ready: Batch | undefined;
@@ -131,11 +132,24 @@ export class Dispatcher {
     return ready;
   }
 
-  /** The first, or after an event that had failed alone one that may hold good ones: these must not wait for all that failed alone. */
+  /**
+   * The first, or after an event that had failed alone one that may hold good ones: these must not wait for all that failed alone. Where nothing
+   * was taken for long every other one is the smallest of these, which is the likeliest to be taken and so to show that others are to blame.
+   */
   #nextOvertaken(): number {
     const may = (batch: Batch): boolean => !this.#rests(batch);
+    this.#isTurnOfSmallest = !this.#isTurnOfSmallest && this.#context.endpoints.areInVain;
+    const smallest = this.#isTurnOfSmallest ? this.#smallest(may) : undefined;
+    if (smallest !== undefined) return this.#overtaken.indexOf(smallest);
     const hopeful = this.#wasLone ? this.#overtaken.findIndex((batch) => !isKnownLone(batch) && may(batch)) : -1;
     return hopeful === -1 ? this.#overtaken.findIndex(may) : hopeful;
+  }
+
+  #smallest(may: (batch: Batch) => boolean): Batch | undefined {
+    let smallest: Batch | undefined;
+    for (const batch of this.#overtaken)
+      if (!isKnownLone(batch) && batch.size < (smallest?.size ?? Number.POSITIVE_INFINITY) && may(batch)) smallest = batch;
+    return smallest;
   }
 
   /** In a hold the probes decide when such a one goes. */

@@ -85,6 +85,11 @@ export class OpenRecord {
     return this.lane.isOvertaken(this.position);
   }
 
+  /** What came after it was taken. */
+  get isPassed(): boolean {
+    return this.lane.isPassed(this.position);
+  }
+
   /** True for a record that is a dead letter already and is tried again. */
   get isLetter(): boolean {
     return this.page.letters?.[this.#index] !== undefined;
@@ -165,6 +170,10 @@ export class OpenLane {
   /** The receiver has the record at this position. */
   taken(position: number | undefined): void {
     this.#takenUpTo = Math.max(this.#takenUpTo, position ?? 0);
+  }
+
+  isPassed(position: number): boolean {
+    return position < this.#takenUpTo;
   }
 
   isOvertaken(position: number): boolean {

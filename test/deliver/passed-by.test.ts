@@ -108,6 +108,86 @@ it.each([1, 4].flatMap((inFlight) => [1, 5].map((bad) => ({ inFlight, bad }))))(
   },
 );
 
+it.each(
+  [faults[0], faults[3], faults[4]].flatMap((fault) =>
+    fault === undefined ? [] : [1, 4].map((inFlight) => ({ name: fault[0], fault: fault[1], tookMs: fault[2], inFlight })),
+  ),
+)(
+  'takes good events that share their batch with ten times as many that meet $name, and what is new, soon, with $inFlight under way',
+  async ({ fault, tookMs, inFlight }) => {
+    const { loop, clock, journal, taken } = scene({
+      inFlight,
+      events: 1_000,
+      tookMs,
+      answer: (batch) => (isBad(batch) ? fault : undefined),
+    });
+    for (let index = 0; index < 50; index += 1)
+      journal.put(live, [...records(`bad${index}-`, 10), ...records(`good${index}-`, 1)]);
+    loop.start();
+    const waits: number[] = [];
+    for (let minutes = 0; minutes < 60; minutes += 1) {
+      journal.put(live, records(`new${minutes}-`, 2));
+      await clock.advance(minute);
+    }
+    for (let minutes = 1; minutes < 58; minutes += 1)
+      waits.push((taken.get(`new${minutes}-1`) ?? Number.POSITIVE_INFINITY) - minutes * minute);
+    const good = [...taken].filter(([uid]) => uid.startsWith('good'));
+    await clock.until(loop.stop(0));
+
+    expect(good.length).toBe(50);
+    expect(Math.max(...good.map(([, at]) => at))).toBeLessThan((inFlight === 1 ? 45 : 12) * minute);
+    expect(Math.max(...waits)).toBeLessThan(3 * minute);
+    expect(journal.letters.filter(({ record }) => !record.uid.startsWith('bad'))).toEqual([]);
+  },
+  20_000,
+);
+
+it.each(
+  [faults[0], faults[3]].flatMap((fault) =>
+    fault === undefined ? [] : [1, 4].map((inFlight) => ({ name: fault[0], fault: fault[1], inFlight })),
+  ),
+)(
+  'reads on behind 300 events that meet $name, more than are read ahead standing behind them, with $inFlight under way',
+  async ({ fault, inFlight }) => {
+    const { loop, clock, journal, taken } = scene({
+      inFlight,
+      events: 100,
+      answer: (batch) => (isBad(batch) ? fault : undefined),
+    });
+    journal.put(live, [...records('bad', 300), ...records('good', 12_000)]);
+    loop.start();
+
+    await clock.advance(30 * minute);
+
+    expect(taken.size).toBe(12_000);
+    // Others were taken all the while: it is no fault of the configuration.
+    expect(loop.status().hold).toBeUndefined();
+    expect(journal.letters.length).toBe(300);
+    await clock.until(loop.stop(0));
+  },
+  20_000,
+);
+
+it.each([1, 4])(
+  'takes good events though each batch has some that are answered 503, so that none is ever taken whole, with %s under way',
+  async (inFlight) => {
+    const { loop, clock, journal, taken } = scene({
+      inFlight,
+      events: 100,
+      answer: (batch) => (isBad(batch) ? later : undefined),
+    });
+    for (let index = 0; index < 300; index += 1)
+      journal.put(live, [...records(`good${index}-`, 10), ...records(`bad${index}-`, 1)]);
+    loop.start();
+
+    await clock.advance(hour);
+
+    expect(taken.size).toBe(3_000);
+    await clock.until(loop.stop(0));
+  },
+  20_000,
+);
+
 it.each([1, 4])(
   'takes good events between those that are refused, though nothing new comes, with %s under way',
   async (inFlight) => {

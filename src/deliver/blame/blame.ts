@@ -5,6 +5,8 @@ import type { EndpointRecord, Endpoints, EndpointUse } from '../endpoints/endpoi
 const patience = 2;
 // After so many answers that are meant for all of it its first event goes alone, to show whether they are.
 const asksAfter = 6;
+// Of batches, while single events are taken: a receiver that is busy, and takes one in three, hardly comes so far.
+const mostBatchesInVain = 24;
 // To be sent in smaller batches costs little, since nothing was stored; what is given up has to be shown by more.
 const oddsOfRefusals = 300;
 
@@ -94,9 +96,11 @@ export class Blame {
   }
 
   /** An answer came that is meant for all, or for what is in it; true where it is likelier meant for that, if not for `isBelieved`. */
-  refused(use: EndpointUse, isBelieved: boolean): boolean {
-    const hasTaken = (this.takenSince(use) ?? 0) > 0;
-    if (hasTaken && !isBelieved && (this.isSuspect || this.isCause(this.#refusals + 1, oddsOfRefusals))) {
+  refused(use: EndpointUse, isBelieved: boolean, isInTheWay: boolean): boolean {
+    // Where it keeps others from being read, those that were taken behind it have to do.
+    const hasTaken = isInTheWay || (this.takenSince(use) ?? 0) > 0;
+    const isShown = this.isSuspect || this.#isBatchOfMany(use) || this.isCause(this.#refusals + 1, oddsOfRefusals);
+    if (hasTaken && !isBelieved && isShown) {
       // It was sent whole often enough.
       this.failures = Math.max(this.failures, 1);
       return true;
@@ -110,8 +114,14 @@ export class Blame {
     return false;
   }
 
+  /** Single events are taken, and batches never are: in each of these there may be one that is not. */
+  #isBatchOfMany(use: EndpointUse): boolean {
+    return !this.#isLone && this.#endpoints.recordOf(use).vainBatches >= mostBatchesInVain;
+  }
+
   /** Events of it were taken: if it is a single one, it was not the cause of its failures. */
   taken(use: EndpointUse): void {
+    if (this.#withheld > 0) this.#endpoints.clearedAt = use.startedAt;
     this.#endpoints.surprise(use, this.#withheld);
     this.#withheld = 0;
   }
@@ -137,7 +147,12 @@ export class Blame {
 
   /** What others met meanwhile shows as much. */
   #timesInVain(use: EndpointUse): number {
-    return Math.max(this.#refusals, this.#endpoints.timesInVain(use));
+    return Math.max(this.#refusals, this.#endpoints.recordOf(use).vain);
+  }
+
+  /** Of what had failed nothing was taken since then: endpoints that fail with whatever there is look otherwise. */
+  isSingledOut(since: number): boolean {
+    return this.isSuspect && this.#endpoints.clearedAt < since;
   }
 
   /** Events that the endpoint took since the batch failed there last; undefined where it never did. */

@@ -5,7 +5,7 @@ import type { Batch } from '../batch.ts';
 import type { LoopContext } from '../context.ts';
 import type { Decision, Failure, Refusal } from '../decide.ts';
 import type { EndpointUse } from '../endpoints/endpoints.ts';
-import { isOfLate } from './meant.ts';
+import { holdsUp, isOfLate } from './meant.ts';
 import { untilOthersCode } from './suspects.ts';
 
 // Left for a dead letter, which goes again in one each time.
@@ -39,7 +39,8 @@ export function judgeLone(context: LoopContext, batch: Batch, use: EndpointUse, 
   // So does one that was asked to come later, and holds up what stands behind it.
   const isProven = isShown && !(failure.asksForPause === true && isOfLate(context, batch));
   const isAccused = batch.prepared.some(({ uid }) => context.suspects.isAccused(uid));
-  const isTried = (wasReached || isAllThereIs) && (isLikely || isAccused || isExhausted(context, batch));
+  const isTried =
+    (wasReached || isAllThereIs) && (isLikely || isAccused || isOverdue(context, batch) || isExhausted(context, batch));
   if (!isShown && wasReached && takesNothing(context, batch, failure, isTried))
     return heldBack(context, batch, decision, failure);
   if (!isShown && !isTried) return decision;
@@ -56,13 +57,17 @@ export function judgeLone(context: LoopContext, batch: Batch, use: EndpointUse, 
   };
 }
 
+/** True where so many others were taken behind it that soon no more is read: to fail twice shows enough, for it goes again by itself. */
+const isOverdue = (context: LoopContext, batch: Batch): boolean =>
+  batch.lone.failures >= fewestTurns && batch.isSingledOut && holdsUp(context, batch);
+
 /** True when no event is taken, this one and others before it, or something else answers in the receiver's place: none of them is the cause. */
 function takesNothing(context: LoopContext, batch: Batch, { fix, othersTaken }: Failure, isTried: boolean): boolean {
   if (isTried && fix !== undefined) return true;
   const [event] = batch.prepared;
   if (othersTaken === true && isTried && event?.open.isLetter === false && !context.suspects.isAccused(event.uid))
     return context.suspects.untaken(event.uid) > fewestUntakenBesideOthers;
-  if (event === undefined || event.open.isLetter || batch.blame.turns > 0) return false;
+  if (event === undefined || event.open.isLetter || batch.blame.turns > 0 || holdsUp(context, batch)) return false;
   if (batch.blame.othersSince().passed > 0) return false;
   if (context.suspects.isAccused(event.uid)) return false;
   const untaken = context.suspects.untaken(event.uid);
@@ -105,6 +110,7 @@ function refusalOf(context: LoopContext, batch: Batch, { reason, othersTaken, of
   return {
     index: 0,
     code,
+    isAlone: true,
     isDoubtful: ofRequest !== true,
     reason: `sent alone, it failed ${counted(times, 'time')} while ${meanwhile}: ${reason}`,
   };
@@ -116,6 +122,7 @@ export function isUnclear(context: LoopContext, batch: Batch, use: EndpointUse):
   const { blame, lone } = batch;
   const isKnown = copiesBefore(context, batch) > 0;
   const taken = blame.takenSince(use);
+  if (holdsUp(context, batch) && context.endpoints.recordOf(use).vain > 0) return true;
   if (taken === undefined) return isKnown;
   const hasTried =
     isKnown ||

@@ -14,16 +14,17 @@ export const isOfLate = ({ clock }: LoopContext, { first }: Batch): boolean =>
   first !== undefined && clock.monotonic() - first.monotonic < believedMs;
 
 /** True where so much of its lane was taken behind it that soon no more is read: what follows shows whether it is to blame. */
-const holdsUp = ({ settings }: LoopContext, { prepared }: Batch): boolean =>
-  prepared.some(({ open }) => open.lane.open * 2 >= mostOpen(settings));
+export const holdsUp = ({ settings }: LoopContext, { prepared }: Batch): boolean =>
+  prepared.some(({ open }) => open.isPassed && open.lane.open * 2 >= mostOpen(settings));
 
 /** Makes of an answer that was meant for all a failure whose cause may lie in the batch, where what became of the others shows it. */
 export function meantForBatch(context: LoopContext, batch: Batch, use: EndpointUse, decision: Decision): Decision {
   const { hold, failure, again } = decision;
   const order = hold ?? failure;
   if (order?.ofRequest !== true || again !== 'same') return decision;
-  const isBelieved = hold === undefined && batch.size === 1 && isOfLate(context, batch) && !holdsUp(context, batch);
-  if (!batch.blame.refused(use, isBelieved)) return decision;
+  const isInTheWay = holdsUp(context, batch);
+  const isBelieved = hold === undefined && batch.size === 1 && isOfLate(context, batch) && !isInTheWay;
+  if (!batch.blame.refused(use, isBelieved, isInTheWay)) return decision;
   const { reason, retryAfterMs } = order;
   const said = { reason, retryAfterMs, fix: failure?.fix, asksForPause: hold === undefined };
   return { ...decision, hold: undefined, failure: { kind: 'retry', isBlameless: false, ofRequest: true, ...said } };

@@ -12,7 +12,13 @@ export interface EndpointRecord {
   readonly failed: number;
 }
 
-interface EndpointState extends EndpointRecord {
+/** Tries in a row that took nothing; and those of batches, whatever became of single events meanwhile. */
+interface TriesInVain {
+  readonly vain: number;
+  readonly vainBatches: number;
+}
+
+interface EndpointState extends EndpointRecord, TriesInVain {
   taken: number;
   passed: number;
   failed: number;
@@ -29,8 +35,9 @@ interface EndpointState extends EndpointRecord {
   /** Rounds in a row in which a batch that it had was not acknowledged, and when the last was seen. */
   doubts: number;
   doubtedAt: number;
-  /** Tries in a row that took nothing, and when the last of them ended. */
   vain: number;
+  vainBatches: number;
+  /** When the last of them ended. */
   vainAt: number;
 }
 
@@ -62,10 +69,13 @@ const untouched = {
   doubtedAt: 0,
   vain: 0,
   vainAt: 0,
+  vainBatches: 0,
 };
 
 const baseMs = 1000;
 const longestRetryAfterMs = 600_000;
+// Tries in a row, about a minute: most troubles of a receiver are over by then.
+export const mostInVain = 6;
 
 /** Back-off and turns of a sink's endpoints. */
 export class Endpoints {
@@ -73,6 +83,8 @@ export class Endpoints {
   readonly #random: Random;
   readonly #maxMs: number;
   readonly #total = { taken: 0, passed: 0, failed: 0 };
+  /** What had failed for a reason that may lie in it was taken, monotonic milliseconds: they fail with whatever there is. */
+  clearedAt = Number.NEGATIVE_INFINITY;
   #states: EndpointState[] = [];
   #turn = 0;
 
@@ -133,6 +145,14 @@ export class Endpoints {
     return state.failures;
   }
 
+  /** A batch failed there that is likely to blame: the next try comes soon, and others go on beside it. */
+  pause(use: EndpointUse, atLeastMs = 0): void {
+    this.rest(use, atLeastMs);
+    const state = this.#of(use);
+    const soon = this.#clock.monotonic() + fullJitterMs(this.#random, 0, baseMs, this.#maxMs);
+    if (state !== undefined) state.until = Math.max(state.until, soon, state.askedUntil);
+  }
+
   /** It asked to be left alone for `ms`, at most ten minutes, also by the probes of a hold. */
   rest(use: EndpointUse, ms: number): void {
     const state = this.#of(use);
@@ -159,20 +179,21 @@ export class Endpoints {
       record.taken += events;
       record.passed += messages;
     }
-    Object.assign(state, { doubts: 0, vain: 0 });
+    Object.assign(state, { doubts: 0, vain: 0, ...(events > 1 && { vainBatches: 0 }) });
   }
 
   /** A try took nothing, whatever was said; those that were under way together count once. */
-  inVain(use: EndpointUse): void {
+  inVain(use: EndpointUse, isBatch: boolean): void {
     const state = this.#of(use);
     if (state === undefined || (state.vain > 0 && use.startedAt < state.vainAt)) return;
     state.vain += 1;
+    state.vainBatches += isBatch ? 1 : 0;
     state.vainAt = this.#clock.monotonic();
   }
 
-  /** Tries in a row that took nothing. */
-  timesInVain(use: EndpointUse): number {
-    return this.#of(use)?.vain ?? 0;
+  /** True where none of them took anything for long. */
+  get areInVain(): boolean {
+    return this.#states.every(({ vain }) => vain >= mostInVain);
   }
 
   /** Batches failed there. */
@@ -188,7 +209,7 @@ export class Endpoints {
     return this.#total;
   }
 
-  recordOf(use: Pick<EndpointUse, 'endpoint'>): EndpointRecord {
+  recordOf(use: Pick<EndpointUse, 'endpoint'>): EndpointRecord & TriesInVain {
     return this.#of(use) ?? untouched;
   }
 

@@ -41,7 +41,7 @@ export function stepBack(context: LoopContext, stack: Batch[], use: EndpointUse)
 
 function halvesOf({ endpoints }: LoopContext, batch: Batch, use: EndpointUse): Batch[] {
   batch.blame.narrowed();
-  if (batch.size === 1 || endpoints.timesInVain(use) < halvedAfter) return [batch];
+  if (batch.size === 1 || endpoints.recordOf(use).vain < halvedAfter) return [batch];
   const indexes = [...batch.prepared.keys()];
   const middle = Math.ceil(batch.size / 2);
   return batch.cut([indexes.slice(middle), indexes.slice(0, middle)]);

@@ -8,11 +8,8 @@ import { isAtRest, isUnclear } from '../blame/judge.ts';
 import type { LoopContext } from '../context.ts';
 import type { Decision } from '../decide.ts';
 import type { SinkUse } from '../open-sink.ts';
-import type { EndpointUse } from './endpoints.ts';
+import { type EndpointUse, mostInVain } from './endpoints.ts';
 import { takesTurns } from './order.ts';
-
-// Tries in a row, about a minute: most troubles of a receiver are over by then.
-const mostInVain = 6;
 
 /** What to do with a batch whose turn it is: send it, let others overtake it, or spare it this probe of the hold. Unless it is sent its endpoint is free again. */
 export async function worthOf(
@@ -84,7 +81,7 @@ export async function givesWay(context: LoopContext, batch: Batch, use: Endpoint
 
 /** True where nothing was taken for long, and what failed now may be to blame: others go before it and all that goes with it, which shows it. */
 export async function stepsBack(context: LoopContext, use: EndpointUse, { hold, failure }: Decision): Promise<boolean> {
-  if (context.sink.settlesFirst || context.endpoints.timesInVain(use) < mostInVain) return false;
+  if (context.sink.settlesFirst || context.endpoints.recordOf(use).vain < mostInVain) return false;
   if (failure?.isBlameless === false) return true;
   return (hold ?? failure)?.ofRequest === true && (await mayBeBlamed(context, use));
 }
