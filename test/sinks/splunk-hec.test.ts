@@ -82,7 +82,13 @@ it('gives up what is outstanding when the answer to a poll comes from another in
 
   expect(results).toEqual([
     { all: { kind: 'accept' } },
-    { all: { kind: 'uncertain', reason: 'the load balancer changed its cookie: later answers come from another indexer' } },
+    {
+      all: {
+        kind: 'uncertain',
+        reason: 'the load balancer changed its cookie: later answers come from another indexer',
+        blameless: true,
+      },
+    },
   ]);
 });
 

@@ -11,6 +11,7 @@ import {
   type Channel,
   freshChannel,
   keepCookies,
+  lost,
   openPost,
   settle,
   settleAll,
@@ -40,8 +41,6 @@ interface Questions {
   readonly ask: Ask;
   readonly askWhether: AskWhether;
 }
-
-const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
 
 /**
  * The channels of one open sink: one per endpoint that takes batches, and older ones that still wait.
@@ -93,7 +92,7 @@ export class Acknowledgements implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new DOMException('the sink closed', 'AbortError'));
     for (const { live } of this.#endpoints.values())
-      for (const channel of live) settleAll(channel, { all: uncertain('the sink closed before the acknowledgement came') });
+      for (const channel of live) settleAll(channel, { all: lost('the sink closed before the acknowledgement came') });
     this.#ring();
     return Promise.resolve();
   }
@@ -178,9 +177,9 @@ export class Acknowledgements implements AsyncDisposable {
 
   #wait(channel: Channel, ackId: number, bytes: number): Promise<Verdicts> {
     const { promise, resolve } = Promise.withResolvers<Verdicts>();
-    if (this.#closing.signal.aborted) return Promise.resolve({ all: uncertain('the sink closed') });
+    if (this.#closing.signal.aborted) return Promise.resolve({ all: lost('the sink closed') });
     if (channel.seen.has(ackId)) {
-      const verdict = uncertain(`acknowledgement id ${ackId} came twice: the server restarted its count`);
+      const verdict = lost(`acknowledgement id ${ackId} came twice: the server restarted its count`);
       if (channel.outstanding.has(ackId)) {
         this.#lose(channel, verdict);
         return Promise.resolve({ all: verdict });
@@ -211,7 +210,7 @@ export class Acknowledgements implements AsyncDisposable {
         else await this.#poll(channel);
       }
     } catch (error) {
-      if (!signal.aborted) this.#lose(channel, uncertain(`acknowledgements cannot be asked for: ${(error as Error).message}`));
+      if (!signal.aborted) this.#lose(channel, lost(`acknowledgements cannot be asked for: ${(error as Error).message}`));
     } finally {
       channel.isWatched = false;
       this.#tidy(channel);
@@ -288,7 +287,7 @@ export class Acknowledgements implements AsyncDisposable {
     endpoint.lossesInARow += 1;
     const reason = 'the load balancer changed its cookie: later answers come from another indexer';
     this.#log.warn({ endpoint: channel.endpoint }, reason);
-    if (endpoint.lossesInARow < alarmingStreak) return this.#lose(channel, uncertain(reason));
+    if (endpoint.lossesInARow < alarmingStreak) return this.#lose(channel, lost(reason));
     const fix =
       'give the balancer a session cookie that stays the same, list the indexers themselves as endpoints, or set acknowledge: off';
     this.#lose(channel, { kind: 'hold', reason: `${reason}, ${endpoint.lossesInARow} times without an acknowledgement`, fix });

@@ -163,10 +163,15 @@ export async function settleIndexed(channel: Channel, ackId: number): Promise<vo
   settle(channel, ackId, { all: isSure ? { kind: 'accept' } : mistakable(ackId) });
 }
 
-function mistakable(ackId: number): Verdict {
-  const reason = `acknowledgement id ${ackId} may be that of a batch whose answer was lost, if the server restarted its count`;
-  return { kind: 'uncertain', reason, blameless: true };
-}
+const mistakable = (ackId: number): Verdict =>
+  lost(`acknowledgement id ${ackId} may be that of a batch whose answer was lost, if the server restarted its count`);
+
+/** The verdict on a batch that was taken, and of which only the acknowledgement got lost: neither it nor an event in it is the cause. */
+export const lost = (reason: string): Verdict & { readonly kind: 'uncertain' } => ({
+  kind: 'uncertain',
+  reason,
+  blameless: true,
+});
 
 /** Batches and bytes on their way or waiting, which is what memory holds for a channel. */
 export function loadOf({ outstanding, posts }: Channel): { readonly batches: number; readonly bytes: number } {
@@ -187,11 +192,10 @@ const noAcknowledgementFix =
 const unansweredFix =
   'see why the receiver, or what is before it, does not answer requests to /services/collector/ack; if it has no such path, set acknowledge: off';
 
-/** The verdict on a batch whose time is over. Neither it nor an event in it is the cause: no smaller one would be acknowledged sooner. */
+/** The verdict on a batch whose time is over: no smaller one would be acknowledged sooner. */
 export function unacknowledged(timeoutMs: number, silence: Verdict | undefined): Verdict {
   const reason = `no acknowledgement within ${timeoutMs} ms`;
-  const own = { kind: 'uncertain', blameless: true } as const;
-  if (silence === undefined || !('reason' in silence)) return { ...own, reason, fix: noAcknowledgementFix };
+  if (silence === undefined || !('reason' in silence)) return { ...lost(reason), fix: noAcknowledgementFix };
   const { fix = unansweredFix } = 'fix' in silence ? silence : {};
-  return { ...own, reason: `${reason}; the last request for it: ${silence.reason}`, fix };
+  return { ...lost(`${reason}; the last request for it: ${silence.reason}`), fix };
 }

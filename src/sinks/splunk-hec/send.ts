@@ -6,7 +6,7 @@ import { warnOnce } from '../warn-once.ts';
 import type { Acknowledgements } from './acknowledge.ts';
 import { asksSlower, classifyRefusal, type HecAnswer, hasStoredSome, isAccepted, readAnswer } from './answer.ts';
 import type { Ticket } from './channel.ts';
-import { headersOf } from './channel.ts';
+import { headersOf, lost } from './channel.ts';
 import type { SplunkHecOptions } from './options.ts';
 import { eventPath, type HecPost } from './request.ts';
 
@@ -41,7 +41,7 @@ export function hecSend(
       const isDue = acknowledges ?? (hasStoredSome(answer) ? await ticket.learn(signal) : undefined);
       return classifyRefusal(answer, batch.events.length, isDue !== false);
     }
-    if (!isSticky) return { all: { kind: 'uncertain', reason: 'the load balancer moved the channel to another indexer' } };
+    if (!isSticky) return { all: lost('the load balancer moved the channel to another indexer') };
     if (answer.ackId !== undefined) {
       poster.forget(batch);
       return { pending: ticket.wait(answer.ackId), slower: asksSlower(answer) };
