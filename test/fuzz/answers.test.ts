@@ -87,7 +87,7 @@ it('an answer of the bulk API accepts exactly what it says is stored', () => {
     const kinds = kindsOf(elasticsearch.success?.(Buffer.from(body), items.length, false) ?? { each: [] }, items.length);
     const said = (JSON.parse(body) as { items: Record<string, { status?: unknown; error?: unknown }>[] }).items.map((one) => {
       const [action, { status: code, error }] = Object.entries(one)[0] ?? ['', {}];
-      const hasError = isObject(error) && Object.keys(error).length > 0;
+      const hasError = isObject(error) ? Object.keys(error).length > 0 : typeof error === 'string' && error !== '';
       return { action, hasError, code: typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : code };
     });
     const isFailed = said.map(({ code, hasError }) => hasError || (typeof code === 'number' && code >= 300));
