@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { openJournal } from '../../src/journal/index.ts';
@@ -93,6 +93,18 @@ describe.each([
     expect([used.code, used.err]).toEqual([2, expect.stringContaining('remove it from the configuration first') as string]);
     expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining(`did you mean "${name}"?`) as string]);
   });
+});
+
+it.each(['source', 'sink'])('forgets a %s with which nothing goes at once', async (kind) => {
+  const file = await leftBehind();
+  const journal = await openJournal(journalOptions(join(dirname(file), 'data')));
+  await journal.register([source('empty')], []);
+  await journal.register([], [sink('empty')]);
+  await journal[Symbol.asyncDispose]();
+
+  const forgotten = await penstock([`${kind}s`, 'forget', 'empty', '-c', file]);
+
+  expect([forgotten.code, forgotten.out]).toEqual([0, expect.stringContaining(`${kind} empty is forgotten`) as string]);
 });
 
 it.runIf(hasPostgres())('goes by no replica that died, and says which may come back as it was', async () => {

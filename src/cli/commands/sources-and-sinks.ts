@@ -114,13 +114,14 @@ function addForget(family: Command, kind: Kind, context: CommandContext): void {
   family
     .command('forget')
     .argument('<name>', `name of a ${kind} that the configuration no longer has`)
-    .description(`delete ${what}, and show before what was not delivered; stop the daemon first`)
+    .description(`delete ${what}, and show what was not delivered, which takes --yes; stop the daemon first`)
     .addOption(configOption())
     .option('--yes', 'I have looked at what goes')
     .action(async (name: string, { config, yes }: Options & { yes?: true }) => {
       const belongings = await readBelongings(config, context.seams, kind, name);
       showBelongings(belongings, kind, name, context);
-      if (yes !== true)
+      const isLeft = belongings.open.length > 0 || (belongings.stored ?? 0) > 0;
+      if (isLeft && yes !== true)
         throw new PenstockError('PEN_USAGE', 'nothing was deleted; what is forgotten is gone for good', {
           fix: belongings.open.some(({ pending }) => pending > 0) ? wayOut[kind] : 'repeat with --yes',
         });
