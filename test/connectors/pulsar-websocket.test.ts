@@ -275,6 +275,19 @@ describe('a subscription', () => {
     expect(run.messages[0]?.records).toHaveLength(1);
   });
 
+  it('ends where the broker names ids of a megabyte and reads none that is acknowledged', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket, index) => {
+      socket.pause();
+      for (let sent = 0; index === 1 && sent < 24; sent += 1) socket.send(frame('x'.repeat(1_000_000), {}));
+    };
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.requests.length === 2);
+
+    expect(run.states.map(({ error }) => error)).toContain('the broker reads nothing of what it is sent');
+  });
+
   it('is read no further while thousands of empty frames wait to be committed', async () => {
     let received = 0;
     const socket = Object.assign(new EventEmitter(), {

@@ -20,6 +20,9 @@ const largestQueueBytes = 8 * 1024 * 1024;
 /** A message takes so much memory beside its bytes: of empty ones there would be millions. */
 const besideBytes = 1024;
 
+/** So much may wait for a broker that reads none of what is acknowledged; it chooses the ids. */
+const largestUnread = 4 * 1024 * 1024;
+
 /** Why a session ended that was quiet for so long that it reconnects, which is not a fault. */
 export const renewal = 'no message for a while, reconnecting';
 
@@ -119,6 +122,12 @@ class Session {
     this.#wake();
   }
 
+  #endDeaf(): void {
+    if (this.#socket.bufferedAmount <= largestUnread) return;
+    this.#end('the broker reads nothing of what it is sent');
+    this.#socket.terminate();
+  }
+
   // The protocol closes with codes 1 to 8, which RFC 6455 forbids: the client library reports them as an error that names the code.
   #fail(error: Error): void {
     const code = /invalid status code (\d+)/i.exec(error.message)?.[1];
@@ -185,6 +194,7 @@ class Session {
       if (message.messageId !== '' && this.#socket.readyState === this.#socket.OPEN)
         this.#socket.send(JSON.stringify({ messageId: message.messageId }));
     }
+    this.#endDeaf();
     if (this.#socket.isPaused && this.#queuedBytes < largestQueueBytes / 2) {
       this.#hear();
       this.#socket.resume();
