@@ -2,10 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { atOnce } from '../../src/base/slices.ts';
 import { budgetNews } from '../../src/connectors/http-window/budget-news.ts';
+import { compileParse } from '../../src/connectors/http-window/lines.ts';
 import { nextLink } from '../../src/connectors/http-window/links.ts';
 import { compilePaging } from '../../src/connectors/http-window/paging.ts';
 import { parseBody, requireJson, vendorWords } from '../../src/connectors/http-window/reply.ts';
+import { compileToldCut } from '../../src/connectors/http-window/told-cut.ts';
 import { readFrame } from '../../src/connectors/pulsar-websocket/frame.ts';
 import type { HttpWindowSpec } from '../../src/connectors/read-section.ts';
 import type { HttpResponse } from '../../src/http/client.ts';
@@ -70,6 +73,24 @@ describe.each(Object.entries(awkwardRuns))('%s in a reply', (_name, run) => {
         readToken(token, 'https://vendor.example', seams).lifetimeMs,
         readFrame('topic', JSON.stringify({ messageId: text, payload: text, publishTime: text })),
         readFrame('topic', text),
+      ];
+    });
+  });
+});
+
+describe.each(
+  Object.entries({ ...awkwardRuns, 'open cells': '"a\n', 'odd quotes': 'a"b,"c"d\n', NUL: '\0', 'half lines': '{"a":\n' }),
+)('%s as a reply', (_name, run) => {
+  it('cost in proportion to their length as lines and as a table, and in what says that there is more', () => {
+    const read = (['ndjson', 'csv'] as const).map((format) => compileParse({ format }, 'time'));
+    const toldCut = compileToldCut({ records: ['data'], page: { kind: 'none' } } as unknown as HttpWindowSpec);
+    expectLinear((length) => {
+      const text = repeated(run, length);
+      const headers = { 'content-range': text.slice(0, 16_384), 'content-type': text.slice(0, 16_384) };
+      const bodies = [text, `time,a,b\n${text}`, `time,a,b\n1,2,"${text}`];
+      return [
+        ...bodies.flatMap((body) => read.map((parse) => faultOf(() => atOnce(parse(answer(body, headers, 200)))))),
+        toldCut({ data: [], [text]: text, more: text }, { status: 206, headers, before: 0 }),
       ];
     });
   });

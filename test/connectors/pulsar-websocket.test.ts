@@ -279,7 +279,7 @@ describe('a subscription', () => {
     const pulsar = await broker();
     pulsar.onConnection = (socket, index) => {
       socket.pause();
-      for (let sent = 0; index === 1 && sent < 24; sent += 1) socket.send(frame('x'.repeat(1_000_000), {}));
+      for (let left = index === 1 ? 24 : 0; left > 0; left -= 1) socket.send(frame('x'.repeat(1_000_000), {}));
     };
 
     const run = await consume(pulsar.port);
