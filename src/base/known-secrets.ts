@@ -1,6 +1,6 @@
 // Values that no text may show, with everything of them that is looked for.
 import { decodeText, undecoded, writings } from './decode-text.ts';
-import { formsOf, isTelling, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
+import { formsOf, isTelling, partsOf, type Range, SecretIndex, shortestPart, shortestSecret } from './secret-index.ts';
 
 /** Of characters that others stood between, so many have to be those of a secret. */
 export const shortestJoined = 8;
@@ -13,6 +13,13 @@ function joinedOf(value: string): string[] {
   const left = writings.flatMap((writing) => (writing.joins === true ? [decodeText(undecoded(value), writing)?.text ?? ''] : []));
   return left.filter(({ length }) => length >= shortestJoined);
 }
+
+/** Of the characters of a token (RFC 6750), and neither a time nor a name of one or two words, as states and sources have it. */
+const looksMinted = (value: string): boolean =>
+  value.length >= shortestPart &&
+  /^[\w.~+/=-]+$/.test(value) &&
+  !/^\d+$/.test(value) &&
+  (!/^[a-z]+(?:-[a-z]+)?$/.test(value) || /token|secret|session|passw/.test(value));
 
 /** Values with all forms in which they are looked for. */
 export class Known {
@@ -40,7 +47,7 @@ export class Known {
 
   /** As {@link add}, in the place of older ones where there are too many. A peer that calls a word its token hides that word in nothing. */
   addPassing(value: string): void {
-    if (!isTelling(value)) return;
+    if (!isTelling(value) && !looksMinted(value)) return;
     this.add(value);
     if (this.values.size > mostPassing || this.#characters > mostPassingCharacters) this.#forgetOldest();
   }

@@ -140,7 +140,7 @@ function placeOf(text: string, start: number, forms: readonly string[]): number 
 
 /** Shorter values would hollow out ordinary text. */
 export const shortestSecret = 4;
-const shortestPart = 8;
+export const shortestPart = 8;
 /** A line of a key file, a segment of a webhook's path: words that stand in every URL are shorter or have no digit. */
 const longWord = 20;
 const mostPartsOf = 100_000;

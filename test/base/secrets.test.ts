@@ -292,12 +292,25 @@ it('forgets the oldest of the tokens that were minted, never what was configured
   );
 });
 
-it.each(['idle', 'refused', 'anaconda-acme', '1764539267', 'no connection'])('believes no peer that "%s" is a token', (word) => {
-  const secrets = createSecrets();
-  secrets.addPassing(word);
+it.each(['session-token', 'MintedByThem', 'minted-secret-one', 'opaque_value', 'idle-1234'])(
+  'believes a peer that "%s" is a token',
+  (word) => {
+    const secrets = createSecrets();
+    secrets.addPassing(word);
 
-  expect(secrets.tell(`it is ${word}`)).toBe(`it is ${word}`);
-});
+    expect(secrets.tell(`it is ${word}`)).toBe('it is [REDACTED]');
+  },
+);
+
+it.each(['idle', 'refused', 'anaconda-acme', '1764539267', 'no connection', '","msg":"'])(
+  'believes no peer that "%s" is a token',
+  (word) => {
+    const secrets = createSecrets();
+    secrets.addPassing(word);
+
+    expect(secrets.tell(`it is ${word}`)).toBe(`it is ${word}`);
+  },
+);
 
 it('keeps little of long tokens that take turns', () => {
   const secrets = createSecrets();
